@@ -1,0 +1,99 @@
+// Registration: the whole native surface at a glance. Typed in src/native.ts.
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
+
+#include "addon/convert.h"
+#include "addon/errors.h"
+#include "addon/wraps.h"
+#include "core/check.h"
+
+namespace vsgrpo {
+namespace {
+
+// Image work needs no tensors: it runs on libuv's pool, beside the engine thread.
+class PatchifyWorker : public Napi::AsyncWorker {
+ public:
+  PatchifyWorker(Napi::Env env, std::vector<uint8_t> rgb, const PatchifyOptions& options)
+      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), rgb_(std::move(rgb)), options_(options) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { patches_ = patchify(rgb_.data(), options_); }
+  void OnOK() override { deferred_.Resolve(js_floats(Env(), patches_)); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(js_error(Env(), "BAD_ARGUMENT", error.Message())); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::vector<uint8_t> rgb_;
+  PatchifyOptions options_;
+  std::vector<float> patches_;
+};
+
+Napi::Value patchify_async(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    VS_CHECK(info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, "BAD_ARGUMENT",
+             "[patchify] expected a Uint8Array of RGB bytes");
+    const auto rgb = info[0].As<Napi::Uint8Array>();
+    const PatchifyOptions options = to_patchify_options(object_argument(info, 1, "patchify: options"));
+    const auto expected = static_cast<size_t>(options.frames) * options.height * options.width * 3;
+    VS_CHECK(options.frames > 0 && options.height > 0 && options.width > 0 && rgb.ElementLength() == expected, "BAD_SHAPE",
+             "[patchify] expected ", expected, " bytes, got ", rgb.ElementLength());
+    auto* worker = new PatchifyWorker(info.Env(), {rgb.Data(), rgb.Data() + rgb.ElementLength()}, options);
+    worker->Queue();
+    return Napi::Value(worker->promise());
+  });
+}
+
+// 'amx' and 'avx512-bf16' have fast bfloat16 matrix products; else what libtorch itself dispatches to.
+std::string cpu_name() {
+#ifdef __x86_64__
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & (1u << 22))) return "amx";
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5))) return "avx512-bf16";
+#endif
+  return at::get_cpu_capability();
+}
+
+Napi::Value build_info(const Napi::CallbackInfo& info) {
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("libtorch", VSGRPO_TORCH_VERSION);
+  out.Set("cpu", cpu_name());
+  out.Set("threads", at::get_num_threads());
+  return out;
+}
+
+Napi::Value live_handles(const Napi::CallbackInfo& info) {
+  const Engine::Handles& handles = Engine::of(info.Env()).handles;
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("models", handles.models);
+  out.Set("forwards", handles.forwards);
+  out.Set("optimizers", handles.optimizers);
+  return out;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  auto* engine = new Engine(env);
+  env.SetInstanceData(engine);
+  const auto define = [&](const char* name, Napi::Function constructor, Napi::FunctionReference& keep) {
+    keep = Napi::Persistent(constructor);
+    exports.Set(name, constructor);
+  };
+  define("Model", ModelWrap::define(env), engine->model_class);
+  define("Forward", ForwardWrap::define(env), engine->forward_class);
+  define("Optimizer", OptimizerWrap::define(env), engine->optimizer_class);
+  exports.Set("patchify", Napi::Function::New<patchify_async>(env, "patchify"));
+  exports.Set("buildInfo", Napi::Function::New<build_info>(env, "buildInfo"));
+  exports.Set("handles", Napi::Function::New<live_handles>(env, "handles"));
+  return exports;
+}
+
+}  // namespace
+}  // namespace vsgrpo
+
+Napi::Object InitVsgrpo(Napi::Env env, Napi::Object exports) { return vsgrpo::init(env, exports); }
+
+NODE_API_MODULE(vsgrpo, InitVsgrpo)

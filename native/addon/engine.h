@@ -1,0 +1,62 @@
+// ONE thread per Node environment does all tensor work, in the order of the calls: libtorch's grad mode and OpenMP team are
+// per thread. JavaScript gets promises, settled on its own thread.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <napi.h>
+#include <optional>
+#include <string>
+#include <thread>
+
+namespace vsgrpo {
+
+class Engine {
+ public:
+  explicit Engine(Napi::Env env);
+  ~Engine();  // finishes the running job, drops the waiting ones
+
+  static Engine& of(Napi::Env env) { return *env.GetInstanceData<Engine>(); }
+
+  // Runs `work` on the engine thread, then turns its result into a JavaScript value on Node's thread.
+  template <typename Result>
+  Napi::Value run(Napi::Env env, std::function<Result()> work, std::function<Napi::Value(Napi::Env, Result&)> convert) {
+    auto result = std::make_shared<std::optional<Result>>();
+    return submit(new Call{Napi::Promise::Deferred::New(env), [result, work = std::move(work)] { result->emplace(work()); },
+                           [result, convert = std::move(convert)](Napi::Env e) { return convert(e, **result); }, {}, {}});
+  }
+
+  Napi::Value run(Napi::Env env, std::function<void()> work);
+
+  // Objects that live on the addon's side, for leak tests.
+  struct Handles {
+    int models = 0, forwards = 0, optimizers = 0;
+  } handles;
+
+  Napi::FunctionReference model_class, forward_class, optimizer_class;
+
+ private:
+  // Made and deleted on Node's thread: its closures may hold references to JavaScript objects.
+  struct Call {
+    Napi::Promise::Deferred deferred;
+    std::function<void()> work;
+    std::function<Napi::Value(Napi::Env)> resolve;
+    std::string code, error;  // set when the work threw
+  };
+
+  Napi::Value submit(Call* call);
+  void loop();
+  void settle(Napi::Env env, std::unique_ptr<Call> call);
+
+  Napi::ThreadSafeFunction to_node_;
+  int pending_ = 0;  // touched on Node's thread only: while it is not 0 the process stays alive
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Call*> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace vsgrpo

@@ -1,0 +1,146 @@
+#include "addon/convert.h"
+#include "addon/errors.h"
+#include "addon/wraps.h"
+#include "core/check.h"
+
+namespace vsgrpo {
+namespace {
+
+// Where `abort[0]` lives while a job runs: the reference keeps the array's memory.
+struct AbortFlag {
+  explicit AbortFlag(const Napi::Object& options) {
+    const Napi::Value value = options.Get("abort");
+    if (value.IsUndefined()) return;
+    VS_CHECK(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array &&
+                 value.As<Napi::TypedArray>().ElementLength() > 0,
+             "BAD_ARGUMENT", "[abort] expected an Int32Array of length 1");
+    array = Napi::Persistent(value.As<Napi::Int32Array>());
+    flag = reinterpret_cast<std::atomic<int>*>(value.As<Napi::Int32Array>().Data());
+  }
+  Napi::Reference<Napi::Int32Array> array;
+  const std::atomic<int>* flag = nullptr;
+};
+
+void save_model(Qwen2VL& model, const std::string& dir, const std::string& what) {
+  if (what == "model") return model.save_weights(dir);
+  if (what == "merged") return model.save_merged(dir);
+  VS_CHECK(what == "adapter", "BAD_ARGUMENT", "[save] expected model, merged or adapter, got ", what);
+  model.save_adapter(dir);
+}
+
+}  // namespace
+
+Napi::Function ModelWrap::define(Napi::Env env) {
+  return DefineClass(env, "Model",
+                     {StaticMethod<&ModelWrap::load>("load"), InstanceMethod<&ModelWrap::info>("info"),
+                      InstanceMethod<&ModelWrap::generate>("generate"), InstanceMethod<&ModelWrap::forward>("forward"),
+                      InstanceMethod<&ModelWrap::save>("save"), InstanceMethod<&ModelWrap::dispose>("dispose")});
+}
+
+ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info), engine_(Engine::of(info.Env())) {
+  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "[Model] use Model.load(dir, options)");
+  model_ = *info[0].As<Napi::External<std::shared_ptr<Qwen2VL>>>().Data();
+  ++engine_.handles.models;
+}
+
+ModelWrap::~ModelWrap() {
+  if (model_) --engine_.handles.models;
+}
+
+std::shared_ptr<Qwen2VL> ModelWrap::use() const {
+  VS_CHECK(model_, "DISPOSED", "[Model] used after dispose()");
+  return model_;
+}
+
+void ModelWrap::own_forward(const std::weak_ptr<std::shared_ptr<Forward>>& handle) {
+  std::erase_if(forwards_, [](const auto& h) { return h.expired(); });
+  forwards_.push_back(handle);
+}
+
+void ModelWrap::own_optimizer(const std::weak_ptr<std::shared_ptr<AdamW>>& handle) { optimizers_.push_back(handle); }
+
+Napi::Value ModelWrap::load(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const std::string dir = text_argument(info, 0, "Model.load: dir");
+    const ModelOptions options = to_model_options(object_argument(info, 1, "Model.load: options"));
+    Engine& engine = Engine::of(info.Env());
+    return engine.run<std::shared_ptr<Qwen2VL>>(
+        info.Env(), [=] { return Qwen2VL::load(dir, options); },
+        [&engine](Napi::Env env, std::shared_ptr<Qwen2VL>& model) -> Napi::Value {
+          return engine.model_class.New({Napi::External<std::shared_ptr<Qwen2VL>>::New(env, &model)});
+        });
+  });
+}
+
+Napi::Value ModelWrap::info(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = use();
+    int64_t trainable = 0;
+    for (const auto& [name, parameter] : model->trainable()) trainable += parameter->value.numel();
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("parameters", static_cast<double>(model->parameter_count()));
+    out.Set("trainable", static_cast<double>(trainable));
+    out.Set("dtype", model->options().dtype == at::kFloat ? "float32" : "bfloat16");
+    return Napi::Value(out);
+  });
+}
+
+Napi::Value ModelWrap::generate(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = use();
+    const Napi::Object js_options = object_argument(info, 1, "generate: options");
+    const Batch batch = to_batch(object_argument(info, 0, "generate: batch"));
+    const GenerateOptions options = to_generate_options(js_options);
+    // Released on Node's thread, with the converter that holds it.
+    auto abort = std::make_shared<AbortFlag>(js_options);
+    return engine_.run<std::vector<Completion>>(
+        info.Env(), [=, flag = abort->flag] { return vsgrpo::generate(*model, batch, options, flag); },
+        [abort](Napi::Env env, std::vector<Completion>& completions) -> Napi::Value { return js_completions(env, completions); });
+  });
+}
+
+Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = use();
+    const Batch batch = to_batch(object_argument(info, 0, "forward: batch"));
+    const Targets targets = to_targets(object_argument(info, 1, "forward: targets"));
+    const Napi::Object js_options = object_argument(info, 2, "forward: options");
+    const ForwardOptions options{boolean(js_options, "grad"), boolean(js_options, "adapter"), number(js_options, "temperature")};
+    auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
+    return engine_.run<std::shared_ptr<Forward>>(
+        info.Env(), [=] { return std::make_shared<Forward>(model, batch, targets, options); },
+        [this, self](Napi::Env env, std::shared_ptr<Forward>& forward) -> Napi::Value {
+          const Napi::Object out = engine_.forward_class.New({Napi::External<std::shared_ptr<Forward>>::New(env, &forward)});
+          own_forward(ForwardWrap::Unwrap(out)->handle());
+          return out;
+        });
+  });
+}
+
+Napi::Value ModelWrap::save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = use();
+    const std::string dir = text_argument(info, 0, "save: dir"), what = text_argument(info, 1, "save: what");
+    return engine_.run(info.Env(), [=] { save_model(*model, dir, what); });
+  });
+}
+
+void ModelWrap::dispose(const Napi::CallbackInfo&) {
+  if (!model_) return;
+  for (const auto& weak : forwards_) {
+    if (const auto handle = weak.lock(); handle && *handle) {
+      handle->reset();
+      --engine_.handles.forwards;
+    }
+  }
+  for (const auto& weak : optimizers_) {
+    if (const auto handle = weak.lock(); handle && *handle) {
+      handle->reset();
+      --engine_.handles.optimizers;
+    }
+  }
+  model_.reset();
+  --engine_.handles.models;
+}
+
+}  // namespace vsgrpo

@@ -1,0 +1,75 @@
+#include "addon/convert.h"
+#include "addon/errors.h"
+#include "addon/wraps.h"
+#include "core/check.h"
+
+namespace vsgrpo {
+
+Napi::Function OptimizerWrap::define(Napi::Env env) {
+  return DefineClass(env, "Optimizer",
+                     {InstanceMethod<&OptimizerWrap::step>("step"), InstanceMethod<&OptimizerWrap::save>("save"),
+                      InstanceMethod<&OptimizerWrap::load>("load"), InstanceMethod<&OptimizerWrap::dispose>("dispose")});
+}
+
+OptimizerWrap::OptimizerWrap(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<OptimizerWrap>(info), engine_(Engine::of(info.Env())), optimizer_(std::make_shared<std::shared_ptr<AdamW>>()) {
+  guarded(info.Env(), [&] {
+    const Napi::Object model = object_argument(info, 0, "Optimizer: model"), options = object_argument(info, 1, "Optimizer: options");
+    VS_CHECK(model.InstanceOf(engine_.model_class.Value()), "BAD_ARGUMENT", "[Optimizer] expected a Model");
+    ModelWrap* wrap = ModelWrap::Unwrap(model);
+    auto parameters = wrap->use()->trainable();
+    VS_CHECK(!parameters.empty(), "NO_GRADIENT", "[Optimizer] the model has no trainable parameters: load it with trainable: true");
+    *optimizer_ = std::make_shared<AdamW>(std::move(parameters), AdamWOptions{number(options, "beta1"), number(options, "beta2"),
+                                                                              number(options, "epsilon"), number(options, "weightDecay")});
+    wrap->own_optimizer(optimizer_);
+  });
+  ++engine_.handles.optimizers;
+}
+
+OptimizerWrap::~OptimizerWrap() {
+  if (optimizer_ && *optimizer_) --engine_.handles.optimizers;
+}
+
+std::shared_ptr<AdamW> OptimizerWrap::use() const {
+  VS_CHECK(*optimizer_, "DISPOSED", "[Optimizer] used after dispose(), of itself or of its model");
+  return *optimizer_;
+}
+
+Napi::Value OptimizerWrap::step(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto optimizer = use();
+    const Napi::Object options = object_argument(info, 0, "step: options");
+    const double lr = number(options, "lr"), max_norm = number(options, "maxGradNorm");
+    return engine_.run<double>(
+        info.Env(), [=] { return optimizer->step(lr, max_norm); },
+        [](Napi::Env env, double& norm) -> Napi::Value {
+          Napi::Object out = Napi::Object::New(env);
+          out.Set("gradNorm", norm);
+          return out;
+        });
+  });
+}
+
+Napi::Value OptimizerWrap::save(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto optimizer = use();
+    const std::string file = text_argument(info, 0, "save: file");
+    return engine_.run(info.Env(), [=] { optimizer->save(file); });
+  });
+}
+
+Napi::Value OptimizerWrap::load(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto optimizer = use();
+    const std::string file = text_argument(info, 0, "load: file");
+    return engine_.run(info.Env(), [=] { optimizer->load(file); });
+  });
+}
+
+void OptimizerWrap::dispose(const Napi::CallbackInfo&) {
+  if (!*optimizer_) return;
+  optimizer_->reset();
+  --engine_.handles.optimizers;
+}
+
+}  // namespace vsgrpo

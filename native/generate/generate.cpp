@@ -1,0 +1,134 @@
+#include "generate/generate.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "generate/kv_cache.h"
+
+namespace vsgrpo {
+namespace {
+
+class Generation {
+ public:
+  Generation(Qwen2VL& model, const Batch& prompts, const GenerateOptions& options)
+      : model_(model), prompts_(prompts), options_(options), completions_(options.seeds.size()) {
+    for (const int64_t leaf : options.leaves) prompt_ids_.push_back(ids_of(leaf));
+  }
+
+  std::vector<Completion> run(const std::atomic<int>* abort) {
+    const auto check_abort = [&] { VS_CHECK(!abort || abort->load() == 0, "ABORTED", "[generate] stopped on request"); };
+    check_abort();
+    PromptCache cache;
+    const at::Tensor hidden = model_.hidden(prompts_, /*adapter=*/true, /*grad=*/false, &cache);
+    KvCache kv(std::move(cache), prompts_.forest, options_.leaves, rows(), options_.max_new_tokens);
+    std::vector<int64_t> active(static_cast<size_t>(rows()));
+    for (size_t i = 0; i < active.size(); ++i) active[i] = static_cast<int64_t>(i);
+    sample(logits(last_rows(hidden)), active, /*one logits row per*/ options_.num_generations);
+    for (int64_t step = 0; step + 1 < options_.max_new_tokens; ++step) {
+      active.erase(std::remove_if(active.begin(), active.end(), [&](int64_t r) { return completion(r).stopped; }), active.end());
+      if (active.empty()) break;
+      check_abort();
+      sample(logits(decode(active, step, kv)), active, 1);
+    }
+    return std::move(completions_);
+  }
+
+ private:
+  int64_t rows() const { return static_cast<int64_t>(completions_.size()); }
+  Completion& completion(int64_t row) { return completions_[static_cast<size_t>(row)]; }
+  int64_t prompt_of(int64_t row) const { return row / options_.num_generations; }
+
+  std::vector<int32_t> ids_of(int64_t leaf) const {
+    std::vector<int32_t> ids;
+    const int32_t* all = prompts_.ids.const_data_ptr<int32_t>();
+    for (const int64_t s : prompts_.forest.chain(leaf)) {
+      ids.insert(ids.end(), all + prompts_.forest.begin(s), all + prompts_.forest.begin(s) + prompts_.forest.length(s));
+    }
+    return ids;
+  }
+
+  at::Tensor last_rows(const at::Tensor& hidden) const {
+    std::vector<int64_t> last;
+    for (const int64_t leaf : options_.leaves) last.push_back(prompts_.forest.offsets[static_cast<size_t>(leaf) + 1] - 1);
+    return hidden.index_select(0, at::tensor(last));
+  }
+
+  at::Tensor logits(const at::Tensor& hidden) {
+    return at::mm(model_.decoder().final_norm(hidden), model_.decoder().head().value.t()).to(at::kFloat);
+  }
+
+  // The last token of every active row through the decoder: [A, H].
+  at::Tensor decode(const std::vector<int64_t>& active, int64_t step, KvCache& kv) {
+    Decoder& decoder = model_.decoder();
+    std::vector<int64_t> ids, positions;
+    for (const int64_t row : active) {
+      ids.push_back(completion(row).ids.back());
+      positions.push_back(options_.next_positions[static_cast<size_t>(prompt_of(row))] + step);
+    }
+    const RopeTable rope = decoder.rope(at::tensor(positions).unsqueeze(0).expand({3, -1}));
+    at::Tensor x = decoder.embed(at::tensor(ids), {});
+    for (size_t layer = 0; layer < decoder.layers.size(); ++layer) {
+      const Qkv qkv = decoder.layers[layer].project(x, rope, /*adapter=*/true);
+      kv.append(layer, active, step, qkv.k, qkv.v);
+      const at::Tensor attention = decode_attention(qkv.q.to(at::kFloat).contiguous(), qkv.k.size(1),
+                                                    kv.spans(layer, active, options_.num_generations, step + 1));
+      x = decoder.layers[layer].finish(x, attention.to(x.scalar_type()), /*adapter=*/true);
+    }
+    return x;
+  }
+
+  // Row i of the active ones reads logits row i / rows_per_logits.
+  void sample(const at::Tensor& logits, const std::vector<int64_t>& active, int64_t rows_per_logits) {
+    const int64_t vocab = logits.size(1);
+    const float* data = logits.const_data_ptr<float>();
+    at::parallel_for(0, static_cast<int64_t>(active.size()), 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> scratch;
+      for (int64_t i = begin; i < end; ++i) sample_row(data + i / rows_per_logits * vocab, vocab, active[static_cast<size_t>(i)], scratch);
+    });
+  }
+
+  void sample_row(const float* logits, int64_t vocab, int64_t row, std::vector<float>& scratch) {
+    Completion& c = completion(row);
+    const SamplingOptions& sampling = options_.sampling;
+    std::vector<int32_t> seen;
+    if (sampling.repetition_penalty != 1.0f) {
+      seen = prompt_ids_[static_cast<size_t>(prompt_of(row))];
+      seen.insert(seen.end(), c.ids.begin(), c.ids.end());
+    }
+    scratch.assign(logits, logits + vocab);
+    const int64_t token = sample_token(scratch, sampling, seen, uniform(options_.seeds[static_cast<size_t>(row)], c.ids.size()));
+    c.ids.push_back(static_cast<int32_t>(token));
+    c.logps.push_back(row_logp(logits, vocab, token, sampling.temperature == 0.0f ? 1.0f : sampling.temperature));
+    c.stopped = std::find(options_.eos_ids.begin(), options_.eos_ids.end(), token) != options_.eos_ids.end();
+  }
+
+  Qwen2VL& model_;
+  const Batch& prompts_;
+  const GenerateOptions& options_;
+  std::vector<std::vector<int32_t>> prompt_ids_;
+  std::vector<Completion> completions_;
+};
+
+void validate(const Batch& prompts, const GenerateOptions& o) {
+  const auto count = static_cast<int64_t>(o.leaves.size());
+  VS_CHECK(o.num_generations > 0 && o.max_new_tokens > 0, "BAD_ARGUMENT", "[generate] numGenerations and maxNewTokens must be positive");
+  VS_CHECK(static_cast<int64_t>(o.next_positions.size()) == count, "BAD_SHAPE", "[generate] expected ", count, " nextPositions, got ",
+           o.next_positions.size());
+  VS_CHECK(static_cast<int64_t>(o.seeds.size()) == count * o.num_generations, "BAD_SHAPE", "[generate] expected ",
+           count * o.num_generations, " seeds, got ", o.seeds.size());
+  for (const int64_t leaf : o.leaves) {
+    VS_CHECK(leaf >= 0 && leaf < prompts.forest.segments() && prompts.forest.length(leaf) > 0, "BAD_SHAPE",
+             "[generate] leaf ", leaf, " is not a segment with tokens");
+  }
+}
+
+}  // namespace
+
+std::vector<Completion> generate(Qwen2VL& model, const Batch& prompts, const GenerateOptions& options, const std::atomic<int>* abort) {
+  at::NoGradGuard no_grad;
+  prompts.forest.validate(prompts.ids.size(0));
+  validate(prompts, options);
+  return Generation(model, prompts, options).run(abort);
+}
+
+}  // namespace vsgrpo

@@ -1,0 +1,114 @@
+#include "model/decoder.h"
+
+#include <algorithm>
+
+#include "ops/activation.h"
+#include "ops/attention.h"
+#include "ops/norm.h"
+
+namespace vsgrpo {
+namespace {
+
+Parameter parameter(std::vector<int64_t> shape, at::ScalarType dtype) { return {at::empty(shape, dtype), {}}; }
+
+LinearLayer linear_layer(int64_t out, int64_t in, at::ScalarType dtype) { return {parameter({out, in}, dtype), {}, {}, 0}; }
+
+}  // namespace
+
+DecoderLayer::DecoderLayer(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
+  const int64_t qkv_width = (c.heads + 2 * c.kv_heads) * c.head_dim;
+  input_norm_ = parameter({c.hidden}, dtype);
+  post_norm_ = parameter({c.hidden}, dtype);
+  qkv_ = linear_layer(qkv_width, c.hidden, dtype);
+  qkv_.bias = parameter({qkv_width}, dtype);
+  o_ = linear_layer(c.hidden, c.heads * c.head_dim, dtype);
+  gate_up_ = linear_layer(2 * c.intermediate, c.hidden, dtype);
+  down_ = linear_layer(c.hidden, c.intermediate, dtype);
+}
+
+Qkv DecoderLayer::project(const at::Tensor& x, const RopeTable& rope, bool adapter) {
+  return split_and_rotate(qkv_.forward(rms_norm(x, input_norm_, config_.rms_eps), adapter), rope, config_.heads, config_.kv_heads);
+}
+
+at::Tensor DecoderLayer::finish(const at::Tensor& x, const at::Tensor& attention, bool adapter) {
+  const at::Tensor h = x + o_.forward(attention, adapter);
+  return h + down_.forward(swiglu(gate_up_.forward(rms_norm(h, post_norm_, config_.rms_eps), adapter)), adapter);
+}
+
+std::vector<DecoderLayer::Part> DecoderLayer::parts() {
+  const int64_t q = config_.heads * config_.head_dim, kv = config_.kv_heads * config_.head_dim, i = config_.intermediate;
+  return {{"self_attn.q_proj", &qkv_, 0, q},       {"self_attn.k_proj", &qkv_, q, kv},
+          {"self_attn.v_proj", &qkv_, q + kv, kv}, {"self_attn.o_proj", &o_, 0, config_.hidden},
+          {"mlp.gate_proj", &gate_up_, 0, i},      {"mlp.up_proj", &gate_up_, i, i},
+          {"mlp.down_proj", &down_, 0, config_.hidden}};
+}
+
+void DecoderLayer::collect(const std::string& prefix, WeightSlots& slots) {
+  slots.push_back({prefix + "input_layernorm.weight", &input_norm_, 0, {config_.hidden}});
+  slots.push_back({prefix + "post_attention_layernorm.weight", &post_norm_, 0, {config_.hidden}});
+  for (const Part& part : parts()) {
+    const std::string name = prefix + part.name;
+    slots.push_back({name + ".weight", &part.layer->weight, part.offset, {part.size, part.layer->weight.value.size(1)}});
+    if (part.layer->bias) slots.push_back({name + ".bias", &*part.layer->bias, part.offset, {part.size}});
+  }
+}
+
+void DecoderLayer::add_adapters(const std::string& prefix, const std::vector<std::string>& modules, int64_t r, double scale,
+                                const std::function<Adapter(const std::string&, int64_t, int64_t, int64_t)>& make) {
+  (void)r;
+  for (const Part& part : parts()) {
+    const std::string name = part.name, module = name.substr(name.find('.') + 1);
+    if (std::find(modules.begin(), modules.end(), module) == modules.end()) continue;
+    part.layer->adapters.push_back(make(prefix + name, part.offset, part.size, part.layer->weight.value.size(1)));
+    part.layer->adapter_scale = scale;
+  }
+}
+
+void DecoderLayer::visit_adapters(const std::function<void(Adapter&)>& visit) {
+  for (LinearLayer* layer : {&qkv_, &o_, &gate_up_, &down_}) {
+    for (Adapter& adapter : layer->adapters) visit(adapter);
+  }
+}
+
+void DecoderLayer::merge_adapters(double sign) {
+  for (LinearLayer* layer : {&qkv_, &o_, &gate_up_, &down_}) {
+    for (Adapter& adapter : layer->adapters) {
+      const at::Tensor delta = at::mm(adapter.b.value.to(at::kFloat), adapter.a.value.to(at::kFloat)) * (sign * layer->adapter_scale);
+      layer->weight.value.narrow(0, adapter.offset, adapter.size).add_(delta);
+    }
+  }
+}
+
+Decoder::Decoder(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
+  embed_tokens = parameter({c.vocab, c.hidden}, dtype);
+  if (!c.tied) lm_head = parameter({c.vocab, c.hidden}, dtype);
+  norm = parameter({c.hidden}, dtype);
+  for (int64_t i = 0; i < c.layers; ++i) layers.emplace_back(c, dtype);
+}
+
+RopeTable Decoder::rope(const at::Tensor& positions) const {
+  return mrope_table(positions, config_.head_dim, config_.rope_theta, config_.mrope_section, embed_tokens.value.scalar_type());
+}
+
+at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& forest, bool adapter, PromptCache* cache) {
+  for (DecoderLayer& layer : layers) {
+    const Qkv qkv = layer.project(x, rope, adapter);
+    if (cache) {
+      cache->k.push_back(qkv.k.to(at::kFloat));
+      cache->v.push_back(qkv.v.to(at::kFloat));
+    }
+    x = layer.finish(x, forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true), adapter);
+  }
+  return x;
+}
+
+at::Tensor Decoder::final_norm(const at::Tensor& x) { return rms_norm(x, norm, config_.rms_eps); }
+
+void Decoder::collect(WeightSlots& slots) {
+  slots.push_back({"model.embed_tokens.weight", &embed_tokens, 0, {config_.vocab, config_.hidden}});
+  for (size_t i = 0; i < layers.size(); ++i) layers[i].collect("model.layers." + std::to_string(i) + ".", slots);
+  slots.push_back({"model.norm.weight", &norm, 0, {config_.hidden}});
+  if (!config_.tied) slots.push_back({"lm_head.weight", &lm_head, 0, {config_.vocab, config_.hidden}});
+}
+
+}  // namespace vsgrpo

@@ -1,0 +1,64 @@
+// The language model without its head: embeddings in, hidden states out, over packed rows.
+#pragma once
+#include "core/forest.h"
+#include "model/config.h"
+#include "model/layers.h"
+#include "ops/rope.h"
+
+namespace vsgrpo {
+
+// Keys and values of every layer, [N, KV, D] each: what a prompt leaves behind for its completions.
+struct PromptCache {
+  std::vector<at::Tensor> k, v;
+};
+
+class DecoderLayer {
+ public:
+  DecoderLayer(const ModelConfig& config, at::ScalarType dtype);
+
+  // The two halves of a layer, around the attention: shared by training and decoding.
+  Qkv project(const at::Tensor& x, const RopeTable& rope, bool adapter);
+  at::Tensor finish(const at::Tensor& x, const at::Tensor& attention, bool adapter);
+
+  void collect(const std::string& prefix, WeightSlots& slots);
+  // The linear layers with Hugging Face's names of the parts of their fused output.
+  void add_adapters(const std::string& prefix, const std::vector<std::string>& modules, int64_t r, double scale,
+                    const std::function<Adapter(const std::string&, int64_t offset, int64_t size, int64_t in)>& make);
+  void visit_adapters(const std::function<void(Adapter&)>& visit);
+  // W += scale * B A for every adapter (subtracts when `sign` is -1).
+  void merge_adapters(double sign);
+
+ private:
+  struct Part {
+    const char* name;
+    LinearLayer* layer;
+    int64_t offset, size;
+  };
+  std::vector<Part> parts();
+
+  ModelConfig config_;
+  Parameter input_norm_, post_norm_;
+  LinearLayer qkv_, o_, gate_up_, down_;
+};
+
+class Decoder {
+ public:
+  Decoder(const ModelConfig& config, at::ScalarType dtype);
+
+  at::Tensor embed(const at::Tensor& ids, const at::Tensor& anchor) { return embedding(ids, embed_tokens, anchor); }
+  RopeTable rope(const at::Tensor& positions) const;
+  // x [N, H] -> [N, H] before the final norm; fills `cache` when given.
+  at::Tensor forward(at::Tensor x, const RopeTable& rope, const Forest& forest, bool adapter, PromptCache* cache = nullptr);
+  at::Tensor final_norm(const at::Tensor& x);
+  Parameter& head() { return config_.tied ? embed_tokens : lm_head; }
+
+  void collect(WeightSlots& slots);
+
+  Parameter embed_tokens, lm_head, norm;
+  std::vector<DecoderLayer> layers;
+
+ private:
+  ModelConfig config_;
+};
+
+}  // namespace vsgrpo

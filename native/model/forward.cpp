@@ -1,0 +1,71 @@
+#include "model/forward.h"
+
+#include "core/check.h"
+
+namespace vsgrpo {
+namespace {
+
+void check_length(const at::Tensor& values, int64_t targets, const char* name) {
+  VS_CHECK(values.numel() == targets, "BAD_SHAPE", "[backward] ", name, ": expected ", targets, " values, got ", values.numel());
+}
+
+TokenLoss external_loss(const ExternalLoss& loss, int64_t targets) {
+  check_length(loss.dlogps, targets, "dlogps");
+  if (loss.dentropy) check_length(*loss.dentropy, targets, "dentropy");
+  return [&loss](int64_t k, float, float) {
+    return TokenGradient{loss.dlogps.const_data_ptr<float>()[k], loss.dentropy ? loss.dentropy->const_data_ptr<float>()[k] : 0.0f};
+  };
+}
+
+TokenLoss sft_loss(const SftLoss& loss, int64_t targets) {
+  check_length(loss.weights, targets, "weights");
+  return [&loss](int64_t k, float, float) { return TokenGradient{-loss.weights.const_data_ptr<float>()[k], 0.0f}; };
+}
+
+TokenLoss token_loss(const Loss& loss, int64_t targets) {
+  if (const auto* external = std::get_if<ExternalLoss>(&loss)) return external_loss(*external, targets);
+  if (const auto* sft = std::get_if<SftLoss>(&loss)) return sft_loss(*sft, targets);
+  return grpo_loss(std::get<GrpoInputs>(loss), targets);
+}
+
+double loss_value(const Loss& loss, const at::Tensor& logps) {
+  if (const auto* sft = std::get_if<SftLoss>(&loss)) return -at::dot(sft->weights.to(at::kDouble), logps.to(at::kDouble)).item<double>();
+  if (const auto* grpo = std::get_if<GrpoInputs>(&loss)) return grpo_loss_value(*grpo, logps);
+  return 0;
+}
+
+}  // namespace
+
+Forward::Forward(std::shared_ptr<Qwen2VL> model, const Batch& batch, const Targets& targets, const ForwardOptions& options)
+    : model_(std::move(model)), target_ids_(targets.ids), temperature_(options.temperature), has_graph_(options.grad) {
+  VS_CHECK(!options.grad || model_->options().trainable, "NO_GRADIENT", "[forward] the model was loaded without gradients (trainable: false)");
+  const int64_t n = batch.ids.size(0), k = targets.rows.size(0);
+  VS_CHECK(targets.ids.size(0) == k, "BAD_SHAPE", "[forward] expected ", k, " target ids, got ", targets.ids.size(0));
+  VS_CHECK(k == 0 || (targets.rows.min().item<int64_t>() >= 0 && targets.rows.max().item<int64_t>() < n), "BAD_SHAPE",
+           "[forward] target rows must lie in [0, ", n, ")");
+  at::AutoGradMode mode(options.grad);
+  hidden_ = model_->decoder().final_norm(model_->hidden(batch, options.adapter, options.grad).index_select(0, targets.rows));
+}
+
+TokenStats Forward::logps() {
+  at::NoGradGuard no_grad;
+  return token_logps(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_);
+}
+
+Forward::Result Forward::backward(const Loss& loss) {
+  VS_CHECK(has_graph_, "NO_GRADIENT", "[backward] this forward pass has no gradients: it ran with grad false, or backward was called before");
+  has_graph_ = false;
+  at::Tensor d_hidden;
+  Result result;
+  {
+    at::NoGradGuard no_grad;
+    result.stats = token_logps_backward(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_,
+                                        token_loss(loss, target_ids_.size(0)), d_hidden);
+    result.loss = loss_value(loss, result.stats.logps);
+  }
+  torch::autograd::backward({hidden_}, {d_hidden});
+  hidden_ = hidden_.detach();
+  return result;
+}
+
+}  // namespace vsgrpo

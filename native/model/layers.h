@@ -1,0 +1,38 @@
+// The linear layer with optional LoRA adapters, and the table that maps Hugging Face's tensor names to fused parameters.
+#pragma once
+#include <optional>
+
+#include "ops/linear.h"
+
+namespace vsgrpo {
+
+// One adapter: rows [offset, offset + size) of the fused output get scale * B (A x).
+struct Adapter {
+  std::string name;  // Hugging Face module name, e.g. model.layers.0.self_attn.q_proj
+  int64_t offset, size;
+  Parameter a, b;  // [r, in], [size, r]
+};
+
+struct LinearLayer {
+  Parameter weight;
+  std::optional<Parameter> bias;
+  std::vector<Adapter> adapters;
+  double adapter_scale = 0;
+
+  // x [N, in] -> [N, out]. `adapter` false leaves the adapters out (the reference policy).
+  at::Tensor forward(const at::Tensor& x, bool adapter, const at::Tensor& anchor = {});
+};
+
+// Rows [offset, offset + size) of a parameter, under its Hugging Face name. shape is the stored one.
+struct WeightSlot {
+  std::string name;
+  Parameter* parameter;
+  int64_t offset;
+  std::vector<int64_t> shape;
+
+  at::Tensor view() const { return parameter->value.narrow(0, offset, shape[0]).view(shape); }
+};
+
+using WeightSlots = std::vector<WeightSlot>;
+
+}  // namespace vsgrpo

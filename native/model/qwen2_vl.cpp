@@ -1,0 +1,163 @@
+#include "model/qwen2_vl.h"
+
+#include "core/check.h"
+#include "core/safetensors.h"
+#include "model/weights.h"
+
+namespace vsgrpo {
+namespace {
+
+std::string layer_prefix(size_t i) { return "model.layers." + std::to_string(i) + "."; }
+
+// PEFT wraps the in-memory module path of transformers >= 4.52.
+std::string peft_name(const std::string& module, const char* which) {
+  return "base_model.model.model.language_model." + module.substr(std::string("model.").size()) + ".lora_" + which + ".weight";
+}
+
+}  // namespace
+
+Qwen2VL::Qwen2VL(const ModelConfig& config, const ModelOptions& options)
+    : config_(config), options_(options), vision_(config.vision, config.hidden, options.dtype), decoder_(config, options.dtype) {}
+
+std::shared_ptr<Qwen2VL> Qwen2VL::load(const std::string& dir, const ModelOptions& options) {
+  at::NoGradGuard no_grad;
+  const ModelConfig config = ModelConfig::read(dir + "/config.json");
+  std::shared_ptr<Qwen2VL> model(new Qwen2VL(config, options));
+  load_weights(dir, "model.safetensors", model->slots(), config.tied);
+  if (options.lora) {
+    model->add_lora(*options.lora);
+    if (!options.adapter_dir.empty()) load_weights(options.adapter_dir, "adapter_model.safetensors", model->adapter_slots(), false);
+  }
+  if (options.trainable) model->make_trainable();
+  return model;
+}
+
+void Qwen2VL::validate(const Batch& b) const {
+  const int64_t n = b.ids.size(0);
+  b.forest.validate(n);
+  VS_CHECK(b.positions.numel() == 3 * n, "BAD_SHAPE", "[batch] positions: expected 3 x ", n, " values, got ", b.positions.numel());
+  VS_CHECK(b.patches.size(0) == 0 || b.patches.size(1) == config_.vision.patch_values(), "BAD_SHAPE", "[batch] a patch has ", config_.vision.patch_values(),
+           " values, got ", b.patches.size(1));
+  if (n > 0) {
+    const int64_t low = b.ids.min().item<int64_t>(), high = b.ids.max().item<int64_t>();
+    VS_CHECK(low >= 0 && high < config_.vocab, "BAD_SHAPE", "[batch] token ids must lie in [0, ", config_.vocab, "), got ",
+             low < 0 ? low : high);
+  }
+  for (const auto& [t, h, w] : b.grids) {
+    VS_CHECK(t > 0 && h > 0 && w > 0 && h % config_.vision.merge_size == 0 && w % config_.vision.merge_size == 0, "BAD_SHAPE",
+             "[batch] a media grid must be positive with even height and width, got (", t, ", ", h, ", ", w, ")");
+  }
+}
+
+at::Tensor Qwen2VL::vision_features(const Batch& batch, bool grad, const at::Tensor& anchor) {
+  const bool train = grad && options_.trainable && !options_.freeze_vision;
+  at::AutoGradMode mode(train);
+  return vision_.forward(batch.patches, batch.grids, train ? anchor : at::Tensor());
+}
+
+at::Tensor Qwen2VL::hidden(const Batch& batch, bool adapter, bool grad, PromptCache* cache) {
+  validate(batch);
+  at::AutoGradMode mode(grad);
+  const at::Tensor anchor = grad ? gradient_anchor() : at::Tensor();
+  at::Tensor x = decoder_.embed(batch.ids.to(at::kLong), anchor);
+  const at::Tensor is_media = batch.ids.eq(config_.image_token).logical_or_(batch.ids.eq(config_.video_token));
+  const at::Tensor media_rows = is_media.nonzero().squeeze(1);
+  const int64_t placeholders = media_rows.size(0), features = batch.patches.size(0) / config_.vision.merge_unit();
+  VS_CHECK(placeholders == features, "BAD_SHAPE", "[batch] ", placeholders, " image and video tokens, but the media give ", features);
+  if (placeholders > 0) x = x.index_copy(0, media_rows, vision_features(batch, grad, anchor));
+  return decoder_.forward(x, decoder_.rope(batch.positions), batch.forest, adapter, cache);
+}
+
+void Qwen2VL::add_lora(const LoraConfig& lora) {
+  VS_CHECK(lora.r > 0, "BAD_ARGUMENT", "[lora] r must be positive, got ", lora.r);
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(lora.seed);
+  int64_t added = 0;
+  for (size_t i = 0; i < decoder_.layers.size(); ++i) {
+    decoder_.layers[i].add_adapters(
+        layer_prefix(i), lora.target_modules, lora.r, lora.alpha / static_cast<double>(lora.r),
+        [&](const std::string& name, int64_t offset, int64_t size, int64_t in) {
+          ++added;
+          // Kaiming uniform with a = sqrt(5), as PEFT: U(-1/sqrt(in), 1/sqrt(in)).
+          const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+          const at::Tensor a = at::empty({lora.r, in}, at::kFloat).uniform_(-bound, bound, generator);
+          return Adapter{name, offset, size, {a.to(options_.dtype), {}}, {at::zeros({size, lora.r}, options_.dtype), {}}};
+        });
+  }
+  VS_CHECK(added > 0, "BAD_ARGUMENT", "[lora] targetModules names no linear layer of the language model");
+}
+
+void Qwen2VL::make_trainable() {
+  if (options_.lora) {
+    for (DecoderLayer& layer : decoder_.layers) {
+      layer.visit_adapters([](Adapter& adapter) {
+        adapter.a.make_trainable();
+        adapter.b.make_trainable();
+      });
+    }
+    return;
+  }
+  for (WeightSlot& slot : slots()) {
+    const bool vision = slot.name.rfind("visual.", 0) == 0;
+    if (!slot.parameter->trainable() && !(vision && options_.freeze_vision)) slot.parameter->make_trainable();
+  }
+}
+
+WeightSlots Qwen2VL::slots() {
+  WeightSlots slots;
+  decoder_.collect(slots);
+  vision_.collect(slots);
+  return slots;
+}
+
+WeightSlots Qwen2VL::adapter_slots() {
+  WeightSlots slots;
+  for (DecoderLayer& layer : decoder_.layers) {
+    layer.visit_adapters([&](Adapter& adapter) {
+      slots.push_back({peft_name(adapter.name, "A"), &adapter.a, 0, adapter.a.value.sizes().vec()});
+      slots.push_back({peft_name(adapter.name, "B"), &adapter.b, 0, adapter.b.value.sizes().vec()});
+    });
+  }
+  return slots;
+}
+
+std::vector<std::pair<std::string, Parameter*>> Qwen2VL::trainable() {
+  std::vector<std::pair<std::string, Parameter*>> found;
+  for (const WeightSlots& group : {slots(), adapter_slots()}) {
+    for (const WeightSlot& slot : group) {
+      if (slot.offset == 0 && slot.parameter->trainable()) found.emplace_back(slot.name, slot.parameter);
+    }
+  }
+  return found;
+}
+
+int64_t Qwen2VL::parameter_count() {
+  int64_t count = 0;
+  for (const WeightSlot& slot : slots()) count += slot.view().numel();
+  return count;
+}
+
+void Qwen2VL::save_weights(const std::string& dir) { write_weights(dir + "/model.safetensors", slots()); }
+
+void Qwen2VL::save_merged(const std::string& dir) {
+  at::NoGradGuard no_grad;
+  // Restored from a copy, not by subtraction: bf16 would not come back exactly.
+  std::vector<std::pair<Parameter*, at::Tensor>> originals;
+  for (const WeightSlot& slot : slots()) {
+    if (slot.offset == 0) originals.emplace_back(slot.parameter, slot.parameter->value.clone());
+  }
+  for (DecoderLayer& layer : decoder_.layers) layer.merge_adapters(1.0);
+  const auto restore = [&] {
+    for (auto& [parameter, value] : originals) parameter->value.copy_(value);
+  };
+  try {
+    save_weights(dir);
+  } catch (...) {
+    restore();
+    throw;
+  }
+  restore();
+}
+
+void Qwen2VL::save_adapter(const std::string& dir) { write_weights(dir + "/adapter_model.safetensors", adapter_slots()); }
+
+}  // namespace vsgrpo

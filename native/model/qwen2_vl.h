@@ -1,0 +1,77 @@
+// Qwen2-VL: vision tower, decoder and head assembled; checkpoints in Hugging Face's layout; LoRA.
+#pragma once
+#include <array>
+#include <mutex>
+#include <optional>
+
+#include "model/decoder.h"
+#include "model/vision.h"
+#include "ops/token_logps.h"
+
+namespace vsgrpo {
+
+struct LoraConfig {
+  int64_t r;
+  double alpha;
+  std::vector<std::string> target_modules;
+  uint64_t seed;
+};
+
+struct ModelOptions {
+  at::ScalarType dtype = at::kFloat;
+  bool trainable = false;
+  bool freeze_vision = false;
+  std::optional<LoraConfig> lora;
+  std::string adapter_dir;  // empty: fresh adapters (B = 0)
+};
+
+// Shapes as in src/native.ts: ids int32 [N], positions int32 [3, N], patches float32 [P, 1176].
+struct Batch {
+  Forest forest;
+  at::Tensor ids, positions, patches;
+  std::vector<std::array<int64_t, 3>> grids;
+};
+
+// rows int64 [K], ids int32 [K].
+struct Targets {
+  at::Tensor rows, ids;
+};
+
+class Qwen2VL {
+ public:
+  static std::shared_ptr<Qwen2VL> load(const std::string& dir, const ModelOptions& options);
+
+  // Hidden states of all rows before the final norm, [N, H].
+  at::Tensor hidden(const Batch& batch, bool adapter, bool grad, PromptCache* cache = nullptr);
+
+  const ModelConfig& config() const { return config_; }
+  const ModelOptions& options() const { return options_; }
+  Decoder& decoder() { return decoder_; }
+
+  // Every trainable parameter once, with its name; matrices are weight-decayed.
+  std::vector<std::pair<std::string, Parameter*>> trainable();
+  int64_t parameter_count();
+
+  WeightSlots slots();
+  // The adapters' A and B in PEFT's names.
+  WeightSlots adapter_slots();
+
+  // model.safetensors with published names (merged: adapters folded in), or adapter_model.safetensors.
+  void save_weights(const std::string& dir);
+  void save_merged(const std::string& dir);
+  void save_adapter(const std::string& dir);
+
+ private:
+  Qwen2VL(const ModelConfig& config, const ModelOptions& options);
+  void validate(const Batch& batch) const;
+  void add_lora(const LoraConfig& lora);
+  void make_trainable();
+  at::Tensor vision_features(const Batch& batch, bool grad, const at::Tensor& anchor);
+
+  ModelConfig config_;
+  ModelOptions options_;
+  VisionTower vision_;
+  Decoder decoder_;
+};
+
+}  // namespace vsgrpo

@@ -1,0 +1,114 @@
+#include "model/vision.h"
+
+#include <array>
+
+#include "core/check.h"
+#include "core/forest.h"
+#include "ops/activation.h"
+#include "ops/attention.h"
+#include "ops/norm.h"
+#include "ops/rope.h"
+
+namespace vsgrpo {
+namespace {
+
+constexpr double kNormEps = 1e-6;
+
+Parameter parameter(std::vector<int64_t> shape, at::ScalarType dtype) { return {at::empty(shape, dtype), {}}; }
+
+LinearLayer linear_layer(int64_t out, int64_t in, bool bias, at::ScalarType dtype) {
+  LinearLayer layer{parameter({out, in}, dtype), {}, {}, 0};
+  if (bias) layer.bias = parameter({out}, dtype);
+  return layer;
+}
+
+// (row, col) of every patch, in merge-group order, repeated for each temporal patch.
+std::pair<at::Tensor, at::Tensor> patch_coordinates(const std::vector<std::array<int64_t, 3>>& grids, int64_t merge) {
+  std::vector<float> rows, cols;
+  for (const auto& [t, h, w] : grids) {
+    for (int64_t frame = 0; frame < t; ++frame) {
+      for (int64_t y = 0; y < h; y += merge) {
+        for (int64_t x = 0; x < w; x += merge) {
+          for (int64_t i = 0; i < merge * merge; ++i) {
+            rows.push_back(static_cast<float>(y + i / merge));
+            cols.push_back(static_cast<float>(x + i % merge));
+          }
+        }
+      }
+    }
+  }
+  return {at::tensor(rows), at::tensor(cols)};
+}
+
+// Every temporal patch of every item attends to itself alone.
+Forest frame_segments(const std::vector<std::array<int64_t, 3>>& grids) {
+  std::vector<int64_t> lengths;
+  for (const auto& [t, h, w] : grids) lengths.insert(lengths.end(), static_cast<size_t>(t), h * w);
+  return Forest::roots(lengths);
+}
+
+}  // namespace
+
+VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, at::ScalarType dtype) : config_(c) {
+  patch_embed_ = linear_layer(c.width, c.patch_values(), false, dtype);
+  for (int64_t i = 0; i < c.depth; ++i) {
+    blocks_.push_back({parameter({c.width}, dtype), parameter({c.width}, dtype), parameter({c.width}, dtype), parameter({c.width}, dtype),
+                       linear_layer(3 * c.width, c.width, true, dtype), linear_layer(c.width, c.width, true, dtype),
+                       linear_layer(c.mlp_width, c.width, true, dtype), linear_layer(c.width, c.mlp_width, true, dtype)});
+  }
+  const int64_t merged = c.width * c.merge_unit();
+  merger_norm_ = parameter({c.width}, dtype);
+  merger_norm_bias_ = parameter({c.width}, dtype);
+  merger_fc1_ = linear_layer(merged, merged, true, dtype);
+  merger_fc2_ = linear_layer(text_width, merged, true, dtype);
+}
+
+at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor) {
+  const auto [rows, cols] = patch_coordinates(grids, config_.merge_size);
+  VS_CHECK(patches.size(0) == rows.size(0), "BAD_SHAPE", "[vision] the grids describe ", rows.size(0), " patches, got ", patches.size(0));
+  const RopeTable rope = vision_rope_table(rows, cols, config_.head_dim());
+  const Forest frames = frame_segments(grids);
+  at::Tensor x = patch_embed_.forward(patches.to(patch_embed_.weight.value.scalar_type()), false, anchor);
+  for (VisionBlock& block : blocks_) x = block_forward(block, x, rope, frames);
+  return merge(x);
+}
+
+at::Tensor VisionTower::block_forward(VisionBlock& b, const at::Tensor& x, const RopeTable& rope, const Forest& frames) {
+  const Qkv qkv = split_and_rotate(b.qkv.forward(layer_norm(x, b.norm1, b.norm1_bias, kNormEps), false), rope, config_.heads, config_.heads);
+  const at::Tensor h = x + b.proj.forward(forest_attention(qkv.q, qkv.k, qkv.v, frames, /*causal=*/false), false);
+  return h + b.fc2.forward(quick_gelu(b.fc1.forward(layer_norm(h, b.norm2, b.norm2_bias, kNormEps), false)), false);
+}
+
+at::Tensor VisionTower::merge(const at::Tensor& x) {
+  const at::Tensor grouped = layer_norm(x, merger_norm_, merger_norm_bias_, kNormEps).view({-1, config_.width * config_.merge_unit()});
+  return merger_fc2_.forward(at::gelu(merger_fc1_.forward(grouped, false)), false);
+}
+
+void VisionTower::collect(WeightSlots& slots) {
+  const auto add = [&](const std::string& name, Parameter& p) { slots.push_back({name, &p, 0, p.value.sizes().vec()}); };
+  const auto add_linear = [&](const std::string& name, LinearLayer& layer) {
+    add(name + ".weight", layer.weight);
+    add(name + ".bias", *layer.bias);
+  };
+  const VisionConfig& c = config_;
+  slots.push_back({"visual.patch_embed.proj.weight", &patch_embed_.weight, 0,
+                   {c.width, c.in_channels, c.temporal_patch_size, c.patch_size, c.patch_size}});
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    VisionBlock& b = blocks_[i];
+    const std::string name = "visual.blocks." + std::to_string(i) + ".";
+    add(name + "norm1.weight", b.norm1);
+    add(name + "norm1.bias", b.norm1_bias);
+    add(name + "norm2.weight", b.norm2);
+    add(name + "norm2.bias", b.norm2_bias);
+    add_linear(name + "attn.qkv", b.qkv);
+    add_linear(name + "attn.proj", b.proj);
+    add_linear(name + "mlp.fc1", b.fc1);
+    add_linear(name + "mlp.fc2", b.fc2);
+  }
+  add("visual.merger.ln_q.weight", merger_norm_);
+  add("visual.merger.ln_q.bias", merger_norm_bias_);
+  add_linear("visual.merger.mlp.0", merger_fc1_);
+  add_linear("visual.merger.mlp.2", merger_fc2_);
+}
+
+}  // namespace vsgrpo

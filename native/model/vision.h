@@ -1,0 +1,35 @@
+// The vision tower: patches -> transformer blocks (attention within each temporal patch) -> 2x2 merger -> text width.
+#pragma once
+#include <array>
+
+#include "model/config.h"
+#include "model/layers.h"
+
+namespace vsgrpo {
+
+struct VisionBlock {
+  Parameter norm1, norm1_bias, norm2, norm2_bias;
+  LinearLayer qkv, proj, fc1, fc2;
+};
+
+class VisionTower {
+ public:
+  VisionTower(const VisionConfig& config, int64_t text_width, at::ScalarType dtype);
+
+  // patches [P, C * T * 14 * 14] float32, grids (t, h, w) of each item -> [P / 4, text width].
+  at::Tensor forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor);
+
+  void collect(WeightSlots& slots);
+
+ private:
+  at::Tensor block_forward(VisionBlock& block, const at::Tensor& x, const struct RopeTable& rope, const struct Forest& frames);
+  at::Tensor merge(const at::Tensor& x);
+
+  VisionConfig config_;
+  LinearLayer patch_embed_;
+  std::vector<VisionBlock> blocks_;
+  Parameter merger_norm_, merger_norm_bias_;
+  LinearLayer merger_fc1_, merger_fc2_;
+};
+
+}  // namespace vsgrpo

@@ -1,0 +1,13 @@
+// Checkpoint files <-> parameters. Reads one file or shards, old tensor names or new ones; writes the published names.
+#pragma once
+#include "model/layers.h"
+
+namespace vsgrpo {
+
+// Copies every slot's tensor from `dir`/`file` (or the shards of `file`.index.json). Missing, unexpected and mis-shaped
+// tensors are errors that name the tensor. `tied`: a stored lm_head.weight is ignored.
+void load_weights(const std::string& dir, const std::string& file, const WeightSlots& slots, bool tied);
+
+void write_weights(const std::string& path, const WeightSlots& slots);
+
+}  // namespace vsgrpo

@@ -1,0 +1,70 @@
+#include "ops/linear.h"
+
+namespace vsgrpo {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::Variable;
+using torch::autograd::variable_list;
+
+Parameter* parameter(AutogradContext* ctx, const char* key) { return reinterpret_cast<Parameter*>(ctx->saved_data[key].toInt()); }
+
+struct Linear : torch::autograd::Function<Linear> {
+  static Variable forward(AutogradContext* ctx, const Variable& x, const Variable& anchor, Parameter* weight, Parameter* bias) {
+    (void)anchor;
+    ctx->save_for_backward({x});
+    ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
+    ctx->saved_data["bias"] = reinterpret_cast<int64_t>(bias);
+    return bias ? at::addmm(bias->value, x, weight->value.t()) : at::mm(x, weight->value.t());
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const Variable& dy = grads[0];
+    Parameter* weight = parameter(ctx, "weight");
+    Parameter* bias = parameter(ctx, "bias");
+    if (weight->trainable()) add_weight_grad(weight->grad, dy, ctx->get_saved_variables()[0]);
+    if (bias && bias->trainable()) bias->grad.add_(dy.sum(0, false, at::kFloat));
+    return {ctx->needs_input_grad(0) ? at::mm(dy, weight->value) : Variable(), Variable(), Variable(), Variable()};
+  }
+};
+
+struct Embedding : torch::autograd::Function<Embedding> {
+  static Variable forward(AutogradContext* ctx, const Variable& ids, const Variable& anchor, Parameter* weight) {
+    (void)anchor;
+    ctx->save_for_backward({ids});
+    ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
+    return weight->value.index_select(0, ids);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    Parameter* weight = parameter(ctx, "weight");
+    if (weight->trainable()) weight->grad.index_add_(0, ctx->get_saved_variables()[0], grads[0].to(at::kFloat));
+    return {Variable(), Variable(), Variable()};
+  }
+};
+
+// Autograd takes no undefined tensors.
+const at::Tensor& or_empty(const at::Tensor& anchor) {
+  static const at::Tensor empty = at::zeros({0});
+  return anchor.defined() ? anchor : empty;
+}
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor& x, Parameter& weight, Parameter* bias, const at::Tensor& anchor) {
+  return Linear::apply(x, or_empty(anchor), &weight, bias);
+}
+
+at::Tensor embedding(const at::Tensor& ids, Parameter& weight, const at::Tensor& anchor) {
+  return Embedding::apply(ids, or_empty(anchor), &weight);
+}
+
+void add_weight_grad(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() == at::kFloat) {
+    grad.addmm_(a.t(), b);
+  } else {
+    grad.add_(at::mm(a.t(), b));
+  }
+}
+
+}  // namespace vsgrpo

@@ -1,0 +1,107 @@
+#include "ops/sample_token.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/check.h"
+#include "core/fast_math.h"
+
+namespace vsgrpo {
+namespace {
+
+constexpr float kRemoved = -std::numeric_limits<float>::infinity();
+
+uint64_t mix(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
+void penalize(std::vector<float>& logits, const std::vector<int32_t>& seen, float penalty) {
+  std::vector<int32_t> once(seen);
+  std::sort(once.begin(), once.end());
+  once.erase(std::unique(once.begin(), once.end()), once.end());
+  for (const int32_t id : once) {
+    float& logit = logits[static_cast<size_t>(id)];
+    logit = logit < 0 ? logit * penalty : logit / penalty;
+  }
+}
+
+void keep_top_k(std::vector<float>& logits, int64_t k) {
+  if (k >= static_cast<int64_t>(logits.size())) return;
+  std::vector<float> sorted(logits);
+  std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end(), std::greater<float>());
+  const float threshold = sorted[static_cast<size_t>(k - 1)];
+  for (float& logit : logits) {
+    if (logit < threshold) logit = kRemoved;
+  }
+}
+
+// Removes the tail whose ascending cumulative probability is at most 1 - p; the best token always stays.
+void keep_top_p(std::vector<float>& logits, float p) {
+  std::vector<int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[a] < logits[b]; });
+  const float top = logits[static_cast<size_t>(order.back())];
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(static_cast<double>(logit - top));
+  double cumulative = 0;
+  for (size_t i = 0; i + 1 < order.size(); ++i) {
+    float& logit = logits[static_cast<size_t>(order[i])];
+    cumulative += std::exp(static_cast<double>(logit - top)) / sum;
+    if (cumulative > 1.0 - static_cast<double>(p)) break;
+    logit = kRemoved;
+  }
+}
+
+void keep_min_p(std::vector<float>& logits, float min_p) {
+  const float threshold = *std::max_element(logits.begin(), logits.end()) + std::log(min_p);
+  for (float& logit : logits) {
+    if (logit < threshold) logit = kRemoved;
+  }
+}
+
+// Inverse of the cumulative distribution: the first token whose running probability exceeds u.
+int64_t draw(std::vector<float>& logits, double u) {
+  const float top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (float& logit : logits) {
+    logit = logit == kRemoved ? 0.0f : fast_exp(logit - top);
+    sum += logit;
+  }
+  const double target = u * sum;
+  double running = 0;
+  int64_t last = 0;
+  for (size_t j = 0; j < logits.size(); ++j) {
+    if (logits[j] == 0.0f) continue;
+    running += logits[j];
+    last = static_cast<int64_t>(j);
+    if (running > target) break;
+  }
+  return last;
+}
+
+}  // namespace
+
+double uniform(uint64_t seed, uint64_t step) {
+  const uint64_t bits = mix(mix(seed + 0x9E3779B97F4A7C15ull) + (step + 1) * 0x9E3779B97F4A7C15ull);
+  return static_cast<double>(bits >> 11) * 0x1.0p-53;
+}
+
+int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
+  if (o.repetition_penalty != 1.0f) penalize(logits, seen, o.repetition_penalty);
+  const auto best = std::max_element(logits.begin(), logits.end());
+  VS_CHECK(std::isfinite(*best), "NUMERICS", "[sample_token] the largest logit is ", *best, ": the weights have diverged");
+  if (o.temperature == 0.0f) return best - logits.begin();
+  if (o.temperature != 1.0f) {
+    for (float& logit : logits) logit /= o.temperature;
+  }
+  if (o.top_k > 0) keep_top_k(logits, o.top_k);
+  if (o.top_p < 1.0f) keep_top_p(logits, o.top_p);
+  if (o.min_p > 0.0f) keep_min_p(logits, o.min_p);
+  return draw(logits, u);
+}
+
+}  // namespace vsgrpo

@@ -1,0 +1,90 @@
+#include "optim/adamw.h"
+
+#include "core/check.h"
+#include "core/safetensors.h"
+#include "ops/rows.h"
+
+namespace vsgrpo {
+namespace {
+
+double squared_norm(const at::Tensor& grad) {
+  const double norm = at::linalg_vector_norm(grad, 2, c10::nullopt, false, at::kDouble).item<double>();
+  return norm * norm;
+}
+
+}  // namespace
+
+AdamW::AdamW(std::vector<std::pair<std::string, Parameter*>> parameters, const AdamWOptions& options) : options_(options) {
+  at::NoGradGuard no_grad;
+  for (auto& [name, parameter] : parameters) {
+    const bool is_float = parameter->value.scalar_type() == at::kFloat;
+    states_.push_back({name, parameter, is_float ? parameter->value : parameter->value.to(at::kFloat),
+                       at::zeros(parameter->value.sizes(), at::kFloat), at::zeros(parameter->value.sizes(), at::kFloat)});
+  }
+}
+
+double AdamW::step(double lr, double max_norm) {
+  at::NoGradGuard no_grad;
+  double sum = 0;
+  for (const State& state : states_) sum += squared_norm(state.parameter->grad);
+  const double norm = std::sqrt(sum);
+  VS_CHECK(std::isfinite(norm), "NUMERICS", "[optimizer] the gradient norm is ", norm, ": lower the learning rate");
+  const double scale = max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
+  ++steps_;
+  for (State& state : states_) update(state, lr, scale);
+  return norm;
+}
+
+// m, v, master and grad in one pass; the bf16 weight is rounded from the master.
+void AdamW::update(State& state, double lr, double scale) {
+  const float beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
+  const double correction1 = 1.0 - std::pow(options_.beta1, steps_), correction2 = 1.0 - std::pow(options_.beta2, steps_);
+  const float step_size = static_cast<float>(lr / correction1), root = static_cast<float>(std::sqrt(correction2));
+  const float epsilon = static_cast<float>(options_.epsilon), clip = static_cast<float>(scale);
+  const float keep = static_cast<float>(state.master.dim() > 1 ? 1.0 - lr * options_.weight_decay : 1.0);
+  float *w = state.master.mutable_data_ptr<float>(), *g = state.parameter->grad.mutable_data_ptr<float>();
+  float *m = state.m.mutable_data_ptr<float>(), *v = state.v.mutable_data_ptr<float>();
+  at::parallel_for(0, state.master.numel(), 16384, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float grad = g[i] * clip;
+      m[i] += (1.0f - beta1) * (grad - m[i]);
+      v[i] = beta2 * v[i] + (1.0f - beta2) * grad * grad;
+      w[i] = w[i] * keep - step_size * m[i] / (std::sqrt(v[i]) / root + epsilon);
+      g[i] = 0.0f;
+    }
+  });
+  if (!state.master.is_same(state.parameter->value)) state.parameter->value.copy_(state.master);
+}
+
+void AdamW::save(const std::string& path) const {
+  NamedTensors tensors{{"steps", at::scalar_tensor(steps_, at::kLong)}};
+  for (const State& state : states_) {
+    tensors.emplace_back(state.name + ".m", state.m);
+    tensors.emplace_back(state.name + ".v", state.v);
+    if (!state.master.is_same(state.parameter->value)) tensors.emplace_back(state.name + ".master", state.master);
+  }
+  write_safetensors(path, tensors);
+}
+
+void AdamW::load(const std::string& path) {
+  at::NoGradGuard no_grad;
+  const SafetensorsFile file(path);
+  const auto restore = [&](at::Tensor& to, const std::string& name) {
+    VS_CHECK(file.has(name), "BAD_CHECKPOINT", "[", path, "] has no ", name, ": it belongs to another model or another LoRA set-up");
+    const at::Tensor stored = file.view(name);
+    VS_CHECK(stored.sizes() == to.sizes() && stored.scalar_type() == at::kFloat, "BAD_CHECKPOINT", "[", path, "] ", name,
+             " has another shape or type than the model");
+    to.copy_(stored);
+  };
+  VS_CHECK(file.has("steps"), "BAD_CHECKPOINT", "[", path, "] is not an optimizer state: it has no steps");
+  for (State& state : states_) {
+    restore(state.m, state.name + ".m");
+    restore(state.v, state.name + ".v");
+    if (state.master.is_same(state.parameter->value)) continue;
+    restore(state.master, state.name + ".master");
+    state.parameter->value.copy_(state.master);
+  }
+  steps_ = file.view("steps").item<int64_t>();
+}
+
+}  // namespace vsgrpo
