@@ -1,0 +1,201 @@
+/**
+ * Sets of rooms with questions. A room's content is a function of (recipe, seed, split, index) and of the answers that
+ * balancing still wants; frames are drawn when asked for and not kept.
+ */
+import { InputError, nearest } from '../../errors.js'
+import type { ContentPart, Example } from '../../types.js'
+import { AnswerLedger } from './balance.js'
+import { builders, type Question, type QuestionKind, type QuestionRules, questionKinds } from './questions/index.js'
+import { randomStream } from './random.js'
+import type { Recipe } from './recipe.js'
+import { type RecipeName, recipes } from './recipes.js'
+import type { RoomScene } from './record.js'
+import { renderRoom } from './render.js'
+import { drawScene } from './scene.js'
+
+/** Rooms of different splits never share a stream of random numbers. */
+export type Split = 'train' | 'dev' | 'test' | 'base'
+
+export interface RoomsOptions {
+  /** A built-in recipe's name or your own; default 'demo'. */
+  readonly recipe?: RecipeName | Recipe
+  /** Number of rooms. */
+  readonly count: number
+  /** Default 0. */
+  readonly seed?: number
+  /** Default 'train'. */
+  readonly split?: Split
+  /** Default: the recipe's. */
+  readonly kinds?: readonly QuestionKind[]
+  /** Questions per room, spread over the kinds; default: one of each kind. A room has fewer when it allows no more. */
+  readonly questionsPerRoom?: number
+}
+
+export interface Room {
+  readonly name: string
+  readonly scene: RoomScene
+  readonly questions: readonly Question[]
+  /** Renders: RGB bytes [F, H, W, 3]. */
+  readonly frames: () => Uint8Array
+}
+
+export interface RoomSet {
+  readonly recipe: Recipe
+  readonly seed: number
+  readonly split: Split
+  readonly rooms: readonly Room[]
+}
+
+/** A row of questions.jsonl: VSI-Bench's columns, and what a training set needs. */
+export interface RoomExample extends Example {
+  readonly id: string
+  readonly dataset: string
+  readonly scene_name: string
+  readonly question_type: QuestionKind
+  readonly question: string
+  /** 'A. chair', …; null for open questions. */
+  readonly options: readonly string[] | null
+  /** The option's letter, or the number. */
+  readonly ground_truth: string
+  /** The first-named object of the question. */
+  readonly category: string
+  /** The number or the object's name: what the policy is to say. */
+  readonly answer: string
+  readonly completion: string
+}
+
+const sceneTries = 60
+/** Rounding leeway of one question: after one right answer of four, that answer is 0.75 ahead. */
+const mostExcess = 0.5
+
+/** Draws rooms and questions. Throws InputError on bad options. Equal options give equal rooms, everywhere. */
+export function makeRooms(options: RoomsOptions): RoomSet {
+  const recipe = resolveRecipe(options.recipe ?? 'demo')
+  const { count, seed = 0, split = 'train', kinds = recipe.questions.kinds } = options
+  const { questionsPerRoom = kinds.length } = options
+  requireWhole('count', count, 1)
+  requireWhole('seed', seed, 0)
+  requireWhole('questionsPerRoom', questionsPerRoom, 1)
+  requireKinds(kinds)
+  const ledger = new AnswerLedger()
+  const rooms = Array.from({ length: count }, (_, index) =>
+    drawRoom(recipe, { seed, split, index, kinds, questionsPerRoom }, ledger),
+  )
+  return { recipe, seed, split, rooms }
+}
+
+/** The room's questions as data set rows; `video` is what the messages show: a file, or frame files in order. */
+export function roomExamples(set: RoomSet, room: Room, video: string | readonly string[]): RoomExample[] {
+  const { instruction } = set.recipe.questions
+  return room.questions.map((question, index) => {
+    const text = instruction === '' ? question.question : `${question.question}\n${instruction}`
+    const content: ContentPart[] = [
+      { type: 'video', video },
+      { type: 'text', text },
+    ]
+    return {
+      id: `${room.name}-${index}`,
+      dataset: room.scene.dataset,
+      scene_name: room.name,
+      question_type: question.kind,
+      question: question.question,
+      options: question.options?.map((option, i) => `${letter(i)}. ${option}`) ?? null,
+      ground_truth: question.options === null ? question.answer : letter(question.options.indexOf(question.answer)),
+      category: question.category,
+      answer: question.answer,
+      completion: question.answer,
+      messages: [{ role: 'user', content }],
+    }
+  })
+}
+
+interface RoomPlan {
+  readonly seed: number
+  readonly split: Split
+  readonly index: number
+  readonly kinds: readonly QuestionKind[]
+  readonly questionsPerRoom: number
+}
+
+/** Draws scenes until one allows a question of each kind whose answer is not ahead of the others. */
+function drawRoom(recipe: Recipe, plan: RoomPlan, ledger: AnswerLedger): Room {
+  const { seed, split, index } = plan
+  let best: { scene: RoomScene; questions: Question[]; missing: number } | undefined
+  for (let attempt = 0; attempt < sceneTries && best?.missing !== 0; attempt++) {
+    const random = randomStream('room', recipe.name, seed, split, index, attempt)
+    const scene = drawScene(recipe, random)
+    const choice = chooseQuestions(recipe, scene, plan, ledger, random)
+    if (best === undefined || choice.missing < best.missing) best = { scene, ...choice }
+  }
+  if (best === undefined || best.questions.length === 0) {
+    throw new InputError(`recipe '${recipe.name}': its rooms allow no question of the kinds ${plan.kinds.join(', ')}`)
+  }
+  const { scene, questions } = best
+  for (const question of questions) ledger.add(question)
+  const name = `${recipe.name}-${split}-${seed}-${String(index).padStart(5, '0')}`
+  return { name, scene, questions, frames: () => renderRoom(scene, recipe) }
+}
+
+/** Takes kinds in turn, each time the candidate whose answer is rarest; `missing` counts first questions not found. */
+function chooseQuestions(
+  recipe: Recipe,
+  scene: RoomScene,
+  plan: RoomPlan,
+  ledger: AnswerLedger,
+  random: ReturnType<typeof randomStream>,
+): { questions: Question[]; missing: number } {
+  const rules = rulesOf(recipe, scene)
+  const pools = plan.kinds.map((kind) => rank(builders[kind](scene, rules, random), ledger))
+  const missing = pools.slice(0, plan.questionsPerRoom).filter((pool) => pool.length === 0).length
+  const longest = Math.max(...pools.map((pool) => pool.length))
+  const turns = Array.from({ length: longest }, (_, turn) => pools.flatMap((pool) => pool[turn] ?? []))
+  return { questions: turns.flat().slice(0, plan.questionsPerRoom), missing }
+}
+
+/** Candidates whose answer is not ahead of its share, the rarest first; the sort is stable: ties stay in random order. */
+function rank(candidates: readonly Question[], ledger: AnswerLedger): Question[] {
+  return candidates
+    .map((question) => ({ question, excess: ledger.excess(question) }))
+    .filter(({ excess }) => excess <= mostExcess)
+    .sort((a, b) => a.excess - b.excess)
+    .map(({ question }) => question)
+}
+
+function rulesOf(recipe: Recipe, scene: RoomScene): QuestionRules {
+  const { anchor, options, distanceMargin, angleMargin } = recipe.questions
+  return { counted: scene.repeated, copies: recipe.copies, anchor, options, distanceMargin, angleMargin }
+}
+
+function resolveRecipe(recipe: RecipeName | Recipe): Recipe {
+  if (typeof recipe !== 'string') return recipe
+  const known: Readonly<Record<string, Recipe>> = recipes
+  const found = known[recipe]
+  if (found !== undefined) return found
+  const names = Object.keys(recipes)
+  throw new InputError(`recipe: expected one of ${names.join(', ')}, got '${recipe}'${meant(recipe, names)}`)
+}
+
+function requireKinds(kinds: readonly string[]): void {
+  if (kinds.length === 0) throw new InputError('kinds: name at least one kind of question')
+  for (const kind of kinds) {
+    const known: readonly string[] = questionKinds
+    if (!known.includes(kind)) {
+      throw new InputError(`kinds: unknown kind '${kind}'${meant(kind, known)}; known are ${known.join(', ')}`)
+    }
+  }
+}
+
+function requireWhole(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new InputError(`${name}: expected a whole number of at least ${least}, got ${value}`)
+  }
+}
+
+function meant(name: string, known: readonly string[]): string {
+  const close = nearest(name, known)
+  return close === undefined ? '' : ` (did you mean '${close}'?)`
+}
+
+function letter(index: number): string {
+  return String.fromCharCode(65 + index)
+}

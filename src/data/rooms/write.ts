@@ -1,0 +1,119 @@
+/**
+ * Writes a set of rooms as a folder: scenes.json, questions.jsonl and frames/<scene>/NNN.png or videos/<scene>.mp4.
+ * Everything goes to a neighbouring temporary folder that is renamed at the end, so a folder is whole or absent.
+ */
+import { spawn } from 'node:child_process'
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { AbortedError, InputError, messageOf, VsgrpoError } from '../../errors.js'
+import { type Room, type RoomExample, type RoomSet, roomExamples } from './dataset.js'
+import { encodePng } from './png.js'
+
+export interface WriteRoomsOptions {
+  /** 'png' (default) writes frames; 'mp4' needs ffmpeg on PATH. */
+  readonly format?: 'png' | 'mp4'
+  /** Other frames than the room's own, for example grey ones. */
+  readonly frames?: (room: Room) => Uint8Array
+  /** Frames per second of mp4 files; default 2. */
+  readonly fps?: number
+  readonly signal?: AbortSignal
+  /** Called after each room. */
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+export interface WrittenRooms {
+  readonly dir: string
+  readonly rooms: number
+  readonly questions: number
+}
+
+/** Throws InputError when `dir` exists and is not an empty folder. Paths in questions.jsonl are relative to it. */
+export async function writeRooms(dir: string, set: RoomSet, options: WriteRoomsOptions = {}): Promise<WrittenRooms> {
+  const target = resolve(dir)
+  await requireEmpty(target, dir)
+  const temporary = `${target}.partial-${process.pid}`
+  try {
+    await mkdir(temporary, { recursive: true })
+    const examples = await writeAll(temporary, set, options)
+    await rmdir(target).catch(() => undefined)
+    await rename(temporary, target)
+    return { dir: target, rooms: set.rooms.length, questions: examples.length }
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    if (error instanceof VsgrpoError) throw error
+    throw new VsgrpoError(`${dir}: cannot write rooms: ${messageOf(error)}`, { code: 'ERR_VSGRPO_SAVE', cause: error })
+  }
+}
+
+async function writeAll(dir: string, set: RoomSet, options: WriteRoomsOptions): Promise<RoomExample[]> {
+  const examples: RoomExample[] = []
+  const scenes: Record<string, unknown> = {}
+  for (const [index, room] of set.rooms.entries()) {
+    if (options.signal?.aborted === true) throw new AbortedError()
+    const video = await writeVideo(dir, set, room, options)
+    const videoPath = typeof video === 'string' ? video : dirname(video[0] ?? '')
+    scenes[room.name] = { ...room.scene, video_path: videoPath }
+    examples.push(...roomExamples(set, room, video))
+    options.onProgress?.(index + 1, set.rooms.length)
+  }
+  await writeFile(join(dir, 'scenes.json'), `${JSON.stringify(scenes)}\n`)
+  await writeFile(join(dir, 'questions.jsonl'), examples.map((example) => `${JSON.stringify(example)}\n`).join(''))
+  return examples
+}
+
+async function writeVideo(dir: string, set: RoomSet, room: Room, options: WriteRoomsOptions) {
+  const frames = options.frames?.(room) ?? room.frames()
+  if (options.format === 'mp4') return writeMp4(dir, set, room, frames, options.fps ?? 2)
+  const { width, height } = set.recipe.camera
+  const size = width * height * 3
+  const folder = `frames/${room.name}`
+  await mkdir(join(dir, folder), { recursive: true })
+  const paths = room.scene.cameras.map((_, index) => `${folder}/${String(index).padStart(3, '0')}.png`)
+  const writes = paths.map((path, index) =>
+    writeFile(join(dir, path), encodePng(frames.subarray(index * size, (index + 1) * size), width, height)),
+  )
+  await Promise.all(writes)
+  return paths
+}
+
+async function writeMp4(dir: string, set: RoomSet, room: Room, frames: Uint8Array, fps: number): Promise<string> {
+  const { width, height } = set.recipe.camera
+  const path = `videos/${room.name}.mp4`
+  await mkdir(join(dir, 'videos'), { recursive: true })
+  const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
+  const output = ['-pix_fmt', 'yuv420p', '-movflags', '+faststart', join(dir, path)]
+  await runFfmpeg(['-loglevel', 'error', '-y', ...input, ...output], frames)
+  return path
+}
+
+function runFfmpeg(args: readonly string[], input: Uint8Array): Promise<void> {
+  return new Promise((resolved, rejected) => {
+    const child = spawn('ffmpeg', args, { stdio: ['pipe', 'ignore', 'pipe'] })
+    let talk = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      talk += chunk.toString()
+    })
+    child.on('error', (cause) => {
+      rejected(new InputError("format: 'mp4' needs ffmpeg on PATH; install it, or use 'png'", { cause }))
+    })
+    child.on('close', (status) => {
+      if (status === 0) resolved()
+      else rejected(new VsgrpoError(`ffmpeg: ${talk.trim() || `exit ${status}`}`, { code: 'ERR_VSGRPO_SAVE' }))
+    })
+    // ffmpeg that ends early closes the pipe; its exit status says why.
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
+  })
+}
+
+async function requireEmpty(target: string, dir: string): Promise<void> {
+  let entries: string[]
+  try {
+    entries = await readdir(target)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT') return
+    throw new InputError(`${dir}: expected a folder: ${messageOf(error)}`, { cause: error })
+  }
+  if (entries.length > 0) throw new InputError(`${dir}: exists and is not empty; name a new folder or remove it`)
+}
