@@ -1,0 +1,102 @@
+/**
+ * Every error that vsgrpo throws on purpose. Level 0: imports nothing.
+ * `message` says where, what was expected and what came; `hint` is the cure when there is one; `code` is stable.
+ */
+
+export type ErrorCode =
+  | 'ERR_VSGRPO_INPUT'
+  | 'ERR_VSGRPO_CONFIG'
+  | 'ERR_VSGRPO_DATA'
+  | 'ERR_VSGRPO_CHECKPOINT'
+  | 'ERR_VSGRPO_NATIVE_MISSING'
+  | 'ERR_VSGRPO_NATIVE_MISMATCH'
+  | 'ERR_VSGRPO_SETUP'
+  | 'ERR_VSGRPO_REWARD'
+  | 'ERR_VSGRPO_SAVE'
+  | 'ERR_VSGRPO_OOM'
+  | 'ERR_VSGRPO_DISPOSED'
+  | 'ERR_VSGRPO_ABORTED'
+  | 'ERR_VSGRPO_INTERNAL'
+
+export interface ErrorDetails {
+  readonly code: ErrorCode
+  /** What to do about it: one sentence, or a command. */
+  readonly hint?: string
+  readonly cause?: unknown
+}
+
+/** A failure that vsgrpo foresaw. The command line prints it in one line and exits with 1. */
+export class VsgrpoError extends Error {
+  override readonly name: string = 'VsgrpoError'
+  readonly code: ErrorCode
+  readonly hint?: string
+
+  constructor(message: string, details: ErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.code = details.code
+    if (details.hint !== undefined) this.hint = details.hint
+  }
+}
+
+/** Bad input or usage: the message names the file, line or field, and the cure. The command line exits with 2. */
+export class InputError extends VsgrpoError {
+  override readonly name = 'InputError'
+
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { ...details, code: details.code ?? 'ERR_VSGRPO_INPUT' })
+  }
+}
+
+/** The run was stopped by its AbortSignal. The command line exits with 130. */
+export class AbortedError extends VsgrpoError {
+  override readonly name = 'AbortedError'
+
+  constructor(message = 'the run was interrupted', cause?: unknown) {
+    super(message, { code: 'ERR_VSGRPO_ABORTED', cause })
+  }
+}
+
+/** The text of anything that can be thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Whether an error means "stopped on request": ours, a DOMException named AbortError, or the addon's code ABORTED. */
+export function isAbort(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? error.code : undefined
+  return error instanceof AbortedError || error.name === 'AbortError' || code === 'ABORTED'
+}
+
+/** The candidate nearest to a mistyped name (edit distance up to a third of its length), or undefined. */
+export function nearest(name: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
+  for (const candidate of candidates) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours between two strings. */
+function editDistance(a: string, b: string): number {
+  let twoBack: number[] = []
+  let back = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = (back[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      let cost = Math.min((back[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitute)
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      if (swapped) cost = Math.min(cost, (twoBack[j - 2] ?? 0) + 1)
+      row.push(cost)
+    }
+    twoBack = back
+    back = row
+  }
+  return back[b.length] ?? 0
+}

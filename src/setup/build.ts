@@ -1,0 +1,148 @@
+/** Builds the addon, and the native tests when asked, with cmake-js; does nothing when the stamp says so. */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism, totalmem } from 'node:os'
+import { dirname, join } from 'node:path'
+import { VsgrpoError } from '../errors.js'
+import type { Libtorch } from './libtorch.js'
+import { writableBuildDir } from './paths.js'
+import { run, tail } from './run.js'
+import { expectedStamp, readStamp, stampFile } from './stamp.js'
+
+/** A translation unit that includes libtorch takes about this much memory to compile. */
+const BYTES_PER_JOB = 1.2e9
+
+export interface BuildOptions {
+  readonly root: string
+  readonly libtorch: Libtorch
+  readonly env?: NodeJS.ProcessEnv
+  readonly log?: (line: string) => void
+}
+
+export interface BuildResult {
+  readonly file: string
+  /** false: everything was current. */
+  readonly built: boolean
+}
+
+/** Builds `build/Release/vsgrpo.node`. */
+export async function buildAddon(options: BuildOptions): Promise<BuildResult> {
+  const { root, libtorch, env = process.env } = options
+  const dir = writableBuildDir(root, env)
+  const file = join(dir, 'Release', 'vsgrpo.node')
+  const stamp = expectedStamp(root, libtorch, buildFlags(env))
+  if (readStamp(file)?.hash === stamp.hash) return { file, built: false }
+  await locked(dir, async () => {
+    if (readStamp(file)?.hash === stamp.hash) return
+    rmSync(stampFile(file), { force: true })
+    await cmake(options, dir, 'vsgrpo', [])
+    writeFileSync(stampFile(file), `${JSON.stringify(stamp, null, 2)}\n`)
+  })
+  return { file, built: true }
+}
+
+/** Builds the native tests beside the addon, from the same objects, and returns the executable's path. */
+export async function buildTests(options: BuildOptions): Promise<string> {
+  const dir = writableBuildDir(options.root, options.env)
+  await locked(dir, () => cmake(options, dir, 'vsgrpo_tests', ['-DVSGRPO_TESTS=ON']))
+  return join(dir, 'vsgrpo_tests')
+}
+
+/** Options of the build that the user may set in the environment: VSGRPO_NATIVE_ARCH=0 compiles for any x86-64-v3. */
+export function buildFlags(env: NodeJS.ProcessEnv): string[] {
+  return [`-DVSGRPO_NATIVE_ARCH=${env.VSGRPO_NATIVE_ARCH === '0' ? 'OFF' : 'ON'}`]
+}
+
+async function cmake(options: BuildOptions, dir: string, target: string, extra: readonly string[]): Promise<void> {
+  const { root, libtorch, env = process.env, log = () => {} } = options
+  await requireTools(env)
+  const jobs = String(Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB))))
+  const tool = join(dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
+  const common = ['--directory', root, '--out', dir, '--config', 'Release']
+  const definitions = [`-DVSGRPO_LIBTORCH=${libtorch.dir}`, ...buildFlags(env), ...extra].map((flag) =>
+    flag.replace(/^-D/, '--CD'),
+  )
+  await step([tool, 'configure', ...common, ...definitions])
+  await step([tool, 'build', ...common, '--target', target, '--parallel', jobs])
+
+  async function step(args: string[]): Promise<void> {
+    const onLine = (line: string): void => {
+      if (/^\[ *\d+(%|\/\d+)\]/.test(line)) log(line)
+    }
+    const result = await run(process.execPath, args, { cwd: root, env, onLine })
+    if (result.code !== 0) throw buildFailure(result.output, dir)
+  }
+}
+
+/** The compiler's own message is the cause; it goes into the error in full length up to the first few errors. */
+export function buildFailure(output: string, dir: string): VsgrpoError {
+  const text = output.toLowerCase()
+  const errors = output.split('\n').filter((line) => /\berror\b[ :]/i.test(line) && !/^\s*(npm|ERR!)/.test(line))
+  const shown = errors.length > 0 ? errors.slice(0, 5).join('\n') : tail(output, 10)
+  const full = text.includes('no space left on device')
+  const memory = /killed signal|cannot allocate memory|out of memory/.test(text)
+  const reason = full ? 'the disk is full' : memory ? 'the compiler ran out of memory' : `\n${shown}`
+  const hint = full
+    ? `Make 1.5 GB of room for ${dir}.`
+    : memory
+      ? 'Give it 2 GB of memory and run it again.'
+      : `Delete ${dir} and run it again; if the error stays, report it with this output.`
+  return new VsgrpoError(`building the addon failed: ${reason}`, {
+    code: 'ERR_VSGRPO_SETUP',
+    hint,
+    cause: new Error(tail(output, 60)),
+  })
+}
+
+async function requireTools(env: NodeJS.ProcessEnv): Promise<void> {
+  const tools = [
+    ['cmake', 'cmake'],
+    ['c++', 'g++'],
+  ] as const
+  for (const [command, debian] of tools) {
+    if ((await run(command, ['--version'], { env })).code === 0) continue
+    throw new VsgrpoError(`${command} was not found; it builds the addon`, {
+      code: 'ERR_VSGRPO_SETUP',
+      hint: `Install it: sudo apt-get install ${debian}`,
+    })
+  }
+  const make =
+    (await run('ninja', ['--version'], { env })).code === 0 || (await run('make', ['--version'], { env })).code === 0
+  if (make) return
+  throw new VsgrpoError('neither ninja nor make was found; one of them builds the addon', {
+    code: 'ERR_VSGRPO_SETUP',
+    hint: 'Install one: sudo apt-get install ninja-build',
+  })
+}
+
+/** Two builds in one folder would tear each other's files; the second waits for the first. */
+async function locked(dir: string, work: () => Promise<void>): Promise<void> {
+  mkdirSync(dir, { recursive: true })
+  const lock = join(dir, 'setup.lock')
+  while (!acquire(lock)) await new Promise((resolve) => setTimeout(resolve, 500))
+  try {
+    await work()
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
+function acquire(lock: string): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (!existsSync(dirname(lock))) throw error
+    if (existsSync(lock) && !isRunning(Number(readFileSync(lock, 'utf8')))) rmSync(lock, { force: true })
+    return false
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return pid > 0
+  } catch {
+    return false
+  }
+}

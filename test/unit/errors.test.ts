@@ -1,0 +1,49 @@
+/** Error classes, and the search for the nearest name. */
+import { describe, expect, it } from 'vitest'
+import { AbortedError, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
+
+describe('errors', () => {
+  it('carry code, hint and cause', () => {
+    const cause = new Error('inner')
+    const error = new VsgrpoError('outer', { code: 'ERR_VSGRPO_SAVE', hint: 'make room', cause })
+    expect(error).toMatchObject({
+      name: 'VsgrpoError',
+      message: 'outer',
+      code: 'ERR_VSGRPO_SAVE',
+      hint: 'make room',
+      cause,
+    })
+  })
+
+  it('have no cause property when there is none', () => {
+    expect('cause' in new VsgrpoError('x', { code: 'ERR_VSGRPO_SAVE' })).toBe(false)
+  })
+
+  it('are InputErrors with their own default code for bad input', () => {
+    const error = new InputError('bad')
+    expect(error).toBeInstanceOf(VsgrpoError)
+    expect(error).toMatchObject({ name: 'InputError', code: 'ERR_VSGRPO_INPUT' })
+    expect(new InputError('bad', { code: 'ERR_VSGRPO_DATA' }).code).toBe('ERR_VSGRPO_DATA')
+  })
+
+  it('tell an interruption from a failure', () => {
+    expect([new AbortedError(), new DOMException('', 'AbortError')].every(isAbort)).toBe(true)
+    expect([new Error('x'), 'ABORTED', undefined].some(isAbort)).toBe(false)
+  })
+})
+
+describe('nearest', () => {
+  const names = ['learningRate', 'beta', 'epsilon', 'numGenerations']
+
+  it('finds a name with a letter missing, added, changed or swapped', () => {
+    for (const typo of ['learningRat', 'learningRatee', 'learnimgRate', 'leraningRate', 'learningrate']) {
+      expect(nearest(typo, names)).toBe('learningRate')
+    }
+    expect(nearest('bta', names)).toBe('beta')
+  })
+
+  it('finds nothing for a name that is like none', () => {
+    expect(nearest('temperature', names)).toBeUndefined()
+    expect(nearest('x', [])).toBeUndefined()
+  })
+})
