@@ -1,9 +1,11 @@
 #include "generate/generate.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "core/check.h"
 #include "generate/kv_cache.h"
+#include "ops/matmul.h"
 
 namespace vsgrpo {
 namespace {
@@ -54,7 +56,7 @@ class Generation {
   }
 
   at::Tensor logits(const at::Tensor& hidden) {
-    return at::mm(model_.decoder().final_norm(hidden), model_.decoder().head().value.t()).to(at::kFloat);
+    return matmul_nt(model_.decoder().final_norm(hidden), model_.decoder().head().value).to(at::kFloat);
   }
 
   // The last token of every active row through the decoder: [A, H].
@@ -96,6 +98,10 @@ class Generation {
       seen.insert(seen.end(), c.ids.begin(), c.ids.end());
     }
     scratch.assign(logits, logits + vocab);
+    // A sampled placeholder would ask the next forward pass for an image that does not exist.
+    for (const int64_t media : {model_.config().image_token, model_.config().video_token}) {
+      scratch[static_cast<size_t>(media)] = -std::numeric_limits<float>::infinity();
+    }
     const int64_t token = sample_token(scratch, sampling, seen, uniform(options_.seeds[static_cast<size_t>(row)], c.ids.size()));
     c.ids.push_back(static_cast<int32_t>(token));
     c.logps.push_back(row_logp(logits, vocab, token, sampling.temperature == 0.0f ? 1.0f : sampling.temperature));

@@ -1,5 +1,7 @@
 #include "ops/linear.h"
 
+#include "ops/matmul.h"
+
 namespace vsgrpo {
 namespace {
 
@@ -15,7 +17,7 @@ struct Linear : torch::autograd::Function<Linear> {
     ctx->save_for_backward({x});
     ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
     ctx->saved_data["bias"] = reinterpret_cast<int64_t>(bias);
-    return bias ? at::addmm(bias->value, x, weight->value.t()) : at::mm(x, weight->value.t());
+    return matmul_nt(x, weight->value, bias ? bias->value : at::Tensor());
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -24,7 +26,7 @@ struct Linear : torch::autograd::Function<Linear> {
     Parameter* bias = parameter(ctx, "bias");
     if (weight->trainable()) add_weight_grad(weight->grad, dy, ctx->get_saved_variables()[0]);
     if (bias && bias->trainable()) bias->grad.add_(dy.sum(0, false, at::kFloat));
-    return {ctx->needs_input_grad(0) ? at::mm(dy, weight->value) : Variable(), Variable(), Variable(), Variable()};
+    return {ctx->needs_input_grad(0) ? matmul_nt(dy, weight->value.t()) : Variable(), Variable(), Variable(), Variable()};
   }
 };
 
@@ -59,12 +61,6 @@ at::Tensor embedding(const at::Tensor& ids, Parameter& weight, const at::Tensor&
   return Embedding::apply(ids, or_empty(anchor), &weight);
 }
 
-void add_weight_grad(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() == at::kFloat) {
-    grad.addmm_(a.t(), b);
-  } else {
-    grad.add_(at::mm(a.t(), b));
-  }
-}
+void add_weight_grad(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b) { grad.add_(matmul_nt(a.t(), b.t())); }
 
 }  // namespace vsgrpo

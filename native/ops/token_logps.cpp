@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "core/fast_math.h"
 #include "ops/linear.h"
+#include "ops/matmul.h"
 #include "ops/rows.h"
 
 namespace vsgrpo {
@@ -85,7 +86,7 @@ void run_chunk(Pass& pass, at::Tensor& logits, int64_t first, const TokenLoss* l
 }
 
 at::Tensor chunk_logits(const Pass& pass, int64_t first, int64_t count) {
-  return at::mm(pass.hidden.narrow(0, first, count), pass.weight.t()).to(at::kFloat);
+  return matmul_nt(pass.hidden.narrow(0, first, count), pass.weight).to(at::kFloat);
 }
 
 }  // namespace
@@ -108,8 +109,7 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
     at::Tensor logits = chunk_logits(pass, first, count);
     run_chunk(pass, logits, first, &loss);
     const at::Tensor d_logits = logits.to(hidden.scalar_type());
-    at::Tensor d_chunk = d_hidden.narrow(0, first, count);
-    at::mm_out(d_chunk, d_logits, weight.value);
+    d_hidden.narrow(0, first, count).copy_(matmul_nt(d_logits, weight.value.t()));
     if (weight.trainable()) add_weight_grad(weight.grad, d_logits, hidden.narrow(0, first, count));
   }
   return pass.stats;
