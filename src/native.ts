@@ -1,0 +1,191 @@
+/**
+ * The addon's whole surface, typed. Only this file knows the addon. Long calls run on the addon's one engine thread, in
+ * order, and return promises; typed arrays are copied before the promise is returned, so callers may reuse them.
+ */
+import { loadAddon } from './setup/addon.js'
+
+export type DType = 'float32' | 'bfloat16'
+
+/** A forest of ragged segments over packed rows: attention is causal within a segment and full over all its ancestors. */
+export interface Batch {
+  /** [N] token ids, segment after segment. */
+  readonly ids: Int32Array
+  /** [S + 1] first row of each segment; an empty segment is allowed. */
+  readonly offsets: Int32Array
+  /** [S] parent segment, smaller than the segment's own index; -1 = root. */
+  readonly parents: Int32Array
+  /** [3, N] row-major M-RoPE positions. */
+  readonly positions: Int32Array
+  /** [sum t * h * w, 1176] patches of all media in the order in which their placeholders stand in `ids`. */
+  readonly patches: Float32Array
+  /** [M, 3] (t, h, w) of each media item in patches. */
+  readonly grids: Int32Array
+}
+
+/** Which tokens get a log-probability: token `ids[k]` is predicted from packed row `rows[k]`. */
+export interface Targets {
+  readonly rows: Int32Array
+  readonly ids: Int32Array
+}
+
+export interface LoraOptions {
+  readonly r: number
+  readonly alpha: number
+  /** Hugging Face linear names, as in PEFT: 'q_proj', 'gate_proj', … */
+  readonly targetModules: readonly string[]
+  readonly seed: number
+}
+
+export interface LoadOptions {
+  readonly dtype: DType
+  /** false: frozen weights without gradient buffers (reference policies, inference). */
+  readonly trainable: boolean
+  readonly freezeVision: boolean
+  readonly lora?: LoraOptions
+  /** A folder with adapter_model.safetensors in PEFT's layout; needs `lora`. */
+  readonly adapterDir?: string
+}
+
+export interface GenerateOptions {
+  /** [P] leaf segment of each prompt. */
+  readonly leaves: Int32Array
+  /** [P] position of the first new token. */
+  readonly nextPositions: Int32Array
+  readonly numGenerations: number
+  readonly maxNewTokens: number
+  /** 0 = greedy. */
+  readonly temperature: number
+  /** 0 = off. */
+  readonly topK: number
+  /** 1 = off. */
+  readonly topP: number
+  /** 0 = off. */
+  readonly minP: number
+  /** 1 = off. Counts the tokens of the prompt too, as transformers does. */
+  readonly repetitionPenalty: number
+  readonly eosIds: Int32Array
+  /** [P * G] one stream of random numbers per sequence, whatever else is in the batch. */
+  readonly seeds: BigUint64Array
+  /** [1] set to 1 to stop: the call rejects with code ABORTED. */
+  readonly abort?: Int32Array
+}
+
+export interface Generated {
+  /** Concatenated completions, prompt-major: row p * G + g. */
+  readonly ids: Int32Array
+  /** [P * G + 1] */
+  readonly offsets: Int32Array
+  /** Per token, at the sampling temperature. */
+  readonly logps: Float32Array
+  /** [P * G] 1 = ended by an end token, 0 = ran into maxNewTokens. */
+  readonly stopped: Uint8Array
+}
+
+export interface ForwardOptions {
+  readonly grad: boolean
+  /** false switches LoRA adapters off: the reference policy. */
+  readonly adapter: boolean
+  /** Logits are divided by it before the log-softmax. */
+  readonly temperature: number
+}
+
+export interface TokenStats {
+  /** [K] */
+  readonly logps: Float32Array
+  /** [K] in nats. */
+  readonly entropy: Float32Array
+  /** [K] 1 where the target is the most likely token. */
+  readonly correct: Uint8Array
+}
+
+/** What `backward` takes: gradients from outside, or a built-in loss computed in the same pass as the logits. */
+export type Backward =
+  | { readonly loss: 'external'; readonly dlogps: Float32Array; readonly dentropy?: Float32Array }
+  | { readonly loss: 'sft'; readonly weights: Float32Array }
+  | {
+      readonly loss: 'grpo'
+      /** [K] mask / normaliser of each token. */
+      readonly weights: Float32Array
+      readonly advantages: Float32Array
+      /** Absent: the ratio is exactly 1 (one update per batch). */
+      readonly oldLogps?: Float32Array
+      /** Needed when beta > 0. */
+      readonly refLogps?: Float32Array
+      readonly beta: number
+      readonly epsilonLow: number
+      readonly epsilonHigh: number
+    }
+
+export interface BackwardResult extends TokenStats {
+  readonly loss: number
+}
+
+export interface NativeForward {
+  logps(): Promise<TokenStats>
+  /** Adds to the model's gradients and consumes the graph. */
+  backward(args: Backward): Promise<BackwardResult>
+  dispose(): void
+}
+
+export interface ModelInfo {
+  readonly parameters: number
+  readonly trainable: number
+  readonly dtype: DType
+}
+
+export interface NativeModel {
+  info(): ModelInfo
+  generate(batch: Batch, options: GenerateOptions): Promise<Generated>
+  forward(batch: Batch, targets: Targets, options: ForwardOptions): Promise<NativeForward>
+  /** Writes model.safetensors (or adapter_model.safetensors) with Hugging Face's names into an existing folder. */
+  save(dir: string, what: 'model' | 'adapter' | 'merged'): Promise<void>
+  dispose(): void
+}
+
+export interface OptimizerOptions {
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+  /** Applied to matrices only, as transformers' Trainer does. */
+  readonly weightDecay: number
+}
+
+export interface NativeOptimizer {
+  /** Clips, updates, clears the gradients. `gradNorm` is the norm before clipping. */
+  step(options: { lr: number; maxGradNorm: number }): Promise<{ gradNorm: number }>
+  save(file: string): Promise<void>
+  load(file: string): Promise<void>
+  dispose(): void
+}
+
+export interface PatchifyOptions {
+  readonly frames: number
+  readonly height: number
+  readonly width: number
+  readonly resizedHeight: number
+  readonly resizedWidth: number
+  /** Which bicubic: Pillow's, torchvision's on uint8, torchvision's on float32. */
+  readonly resize: 'pillow' | 'torchvision-uint8' | 'torchvision-float'
+  /** Arithmetic of the normalisation: the slow (numpy) or the fast (fused) processor's. */
+  readonly normalize: 'slow' | 'fast'
+  readonly patchSize: number
+  readonly temporalPatchSize: number
+  readonly mergeSize: number
+  readonly mean: readonly [number, number, number]
+  readonly std: readonly [number, number, number]
+}
+
+export interface Addon {
+  readonly Model: { load(dir: string, options: LoadOptions): Promise<NativeModel> }
+  readonly Optimizer: new (model: NativeModel, options: OptimizerOptions) => NativeOptimizer
+  /** [frames, height, width, 3] RGB bytes to [t * h * w, 3 * temporalPatchSize * patchSize^2] patches, off the engine thread. */
+  patchify(rgb: Uint8Array, options: PatchifyOptions): Promise<Float32Array>
+  buildInfo(): { readonly libtorch: string; readonly cpu: string; readonly threads: number }
+  /** Live native handles, for leak tests. */
+  handles(): { readonly models: number; readonly forwards: number; readonly optimizers: number }
+}
+
+/** Loads the addon at the first call; throws an error that names the command to run when it is not built. */
+export function native(): Addon {
+  return loadAddon() as Addon
+}
