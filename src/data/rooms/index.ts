@@ -11,6 +11,7 @@ export {
 } from './dataset.js'
 export { encodePng } from './png.js'
 export { type Question, type QuestionKind, questionKinds } from './questions/index.js'
+export { type Random, randomStream } from './random.js'
 export type { CameraRecipe, CategoryRecipe, LookRecipe, QuestionRecipe, Recipe } from './recipe.js'
 export { type RecipeName, recipes, shortAnswer } from './recipes.js'
 export type { BoxRecord, CameraRecord, Look, RoomScene, SceneRecord } from './record.js'

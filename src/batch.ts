@@ -1,0 +1,249 @@
+/**
+ * Packs prompts and completions into the forest of segments that the engine reads, so that what they share is computed
+ * once. Prompts with the same media and the same tokens up to the last media item share a root segment; equal prompts
+ * share their leaf; each completion hangs below its prompt's leaf. Pure: no typed array is kept or changed.
+ */
+import { createHash } from 'node:crypto'
+import type { Batch, Targets } from './native.js'
+import type { Media, Prompt } from './types.js'
+
+/** A prompt and what follows it. */
+export interface Sequence {
+  readonly prompt: Prompt
+  /** [T] */
+  readonly completionIds: Int32Array
+}
+
+export interface PackedPrompts {
+  readonly batch: Batch
+  /** [P] leaf segment of each prompt. */
+  readonly leaves: Int32Array
+  /** [P] position of the first new token. */
+  readonly nextPositions: Int32Array
+}
+
+export interface PackedSequences {
+  readonly batch: Batch
+  readonly targets: Targets
+  /** [B + 1] first target of each sequence. */
+  readonly offsets: Int32Array
+}
+
+/** Packs prompts for generation, in the given order. */
+export function packPrompts(prompts: readonly Prompt[]): PackedPrompts {
+  const forest = new Forest()
+  const leaves = Int32Array.from(prompts, (prompt) => forest.leafOf(prompt))
+  return { batch: forest.build(), leaves, nextPositions: Int32Array.from(prompts, (prompt) => prompt.nextPosition) }
+}
+
+/**
+ * Packs whole sequences for scoring and training. A completion's segment holds its tokens but the last, which is only
+ * predicted; its first token is predicted from the last row of the prompt.
+ */
+export function packSequences(sequences: readonly Sequence[]): PackedSequences {
+  const forest = new Forest()
+  const offsets = new Int32Array(sequences.length + 1)
+  const segments = sequences.map(({ prompt, completionIds }, i) => {
+    const leaf = forest.leafOf(prompt)
+    offsets[i + 1] = (offsets[i] ?? 0) + completionIds.length
+    return { leaf, segment: forest.addCompletion(leaf, prompt, completionIds), completionIds }
+  })
+  const batch = forest.build()
+  const total = offsets[sequences.length] ?? 0
+  const rows = new Int32Array(total)
+  const ids = new Int32Array(total)
+  segments.forEach(({ leaf, segment, completionIds }, i) => {
+    const begin = offsets[i] ?? 0
+    ids.set(completionIds, begin)
+    const lastPromptRow = (batch.offsets[leaf + 1] ?? 0) - 1
+    const firstRow = batch.offsets[segment] ?? 0
+    for (let t = 0; t < completionIds.length; t++) rows[begin + t] = t === 0 ? lastPromptRow : firstRow + t - 1
+  })
+  return { batch, targets: { rows, ids }, offsets }
+}
+
+/** How items are cut into batches. */
+export interface PlanOptions<T> {
+  prompt(item: T): Prompt
+  /** Rows beyond the prompt's own. */
+  rows(item: T): number
+  /** Packed rows that one batch may have; an item that needs more gets a batch of its own. */
+  readonly budget: number
+}
+
+/**
+ * Cuts items into batches within a budget of packed rows. Items whose prompts share media become neighbours and stay in
+ * one batch where they fit; otherwise the order is kept. The result depends on nothing but the arguments.
+ */
+export function planBatches<T>(items: readonly T[], options: PlanOptions<T>): T[][] {
+  const batches: T[][] = []
+  let bin = new Bin(options)
+  const close = () => {
+    if (bin.items.length > 0) batches.push(bin.items)
+    bin = new Bin(options)
+  }
+  for (const family of families(items, options)) {
+    if (!bin.holds(family)) close()
+    for (const item of family) {
+      if (!bin.holds([item])) close()
+      bin.add(item)
+    }
+  }
+  close()
+  return batches
+}
+
+/** One batch while it fills: knows which segments are paid for. */
+class Bin<T> {
+  readonly items: T[] = []
+  private segments = new Set<string>()
+  private rows = 0
+
+  constructor(private readonly options: PlanOptions<T>) {}
+
+  holds(items: readonly T[]): boolean {
+    const segments = new Set(this.segments)
+    const rows = items.reduce((sum, item) => sum + this.cost(item, segments), this.rows)
+    return rows <= this.options.budget
+  }
+
+  add(item: T): void {
+    this.rows += this.cost(item, this.segments)
+    this.items.push(item)
+  }
+
+  /** Rows that an item adds to a batch with these segments; marks its segments as there. */
+  private cost(item: T, segments: Set<string>): number {
+    const prompt = this.options.prompt(item)
+    const { root, leaf } = promptKeys(prompt)
+    let rows = this.options.rows(item)
+    if (!segments.has(root)) rows += prompt.sharedLength
+    if (!segments.has(leaf)) rows += prompt.ids.length - prompt.sharedLength
+    segments.add(root).add(leaf)
+    return rows
+  }
+}
+
+/** Items by what their prompts share, families and members in order of first appearance. */
+function families<T>(items: readonly T[], options: PlanOptions<T>): T[][] {
+  const byKey = new Map<string, T[]>()
+  for (const item of items) {
+    const keys = promptKeys(options.prompt(item))
+    const key = options.prompt(item).sharedLength > 0 ? keys.root : keys.leaf
+    const family = byKey.get(key)
+    if (family) family.push(item)
+    else byKey.set(key, [item])
+  }
+  return [...byKey.values()]
+}
+
+interface PromptKeys {
+  /** Equal for prompts that share media and the tokens up to the last media item. */
+  readonly root: string
+  /** Equal for equal prompts. */
+  readonly leaf: string
+}
+
+const keysOfPrompts = new WeakMap<Prompt, PromptKeys>()
+
+/** Digests of a prompt's content, computed once per prompt object. */
+export function promptKeys(prompt: Prompt): PromptKeys {
+  const known = keysOfPrompts.get(prompt)
+  if (known) return known
+  const hash = createHash('sha256')
+  for (const { key } of prompt.media) hash.update(`${key.length}:${key}`)
+  const root = hash
+    .update(bytes(prompt.ids.subarray(0, prompt.sharedLength)))
+    .copy()
+    .digest('base64')
+  const leaf = hash
+    .update('|')
+    .update(bytes(prompt.ids.subarray(prompt.sharedLength)))
+    .digest('base64')
+  const keys = { root, leaf }
+  keysOfPrompts.set(prompt, keys)
+  return keys
+}
+
+function bytes(ids: Int32Array): Uint8Array {
+  return new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength)
+}
+
+/** One segment: rows `begin` to `end` of a prompt, or the rows of a completion. */
+interface Segment {
+  readonly parent: number
+  readonly ids: Int32Array
+  /** Writes component c of row t's position. */
+  readonly position: (component: number, row: number) => number
+}
+
+/** Collects segments, each root and each prompt once, parents before children. */
+class Forest {
+  private readonly segments: Segment[] = []
+  private readonly media: Media[] = []
+  private readonly indices = new Map<string, number>()
+
+  /** The segment whose last row is the prompt's last token. */
+  leafOf(prompt: Prompt): number {
+    const { ids, sharedLength } = prompt
+    if (ids.length === 0) throw new RangeError('[batch] expected prompts of at least one token')
+    const keys = promptKeys(prompt)
+    const root = sharedLength === 0 ? -1 : this.once(`root ${keys.root}`, () => this.addRoot(prompt))
+    if (sharedLength === ids.length) return root
+    return this.once(`leaf ${keys.leaf}`, () => this.addPromptRows(root, prompt, sharedLength, ids.length))
+  }
+
+  addCompletion(leaf: number, prompt: Prompt, completionIds: Int32Array): number {
+    const ids = completionIds.subarray(0, Math.max(0, completionIds.length - 1))
+    return this.add({ parent: leaf, ids, position: (_, row) => prompt.nextPosition + row })
+  }
+
+  build(): Batch {
+    const offsets = new Int32Array(this.segments.length + 1)
+    this.segments.forEach(({ ids }, s) => {
+      offsets[s + 1] = (offsets[s] ?? 0) + ids.length
+    })
+    const total = offsets[this.segments.length] ?? 0
+    const ids = new Int32Array(total)
+    const positions = new Int32Array(3 * total)
+    this.segments.forEach((segment, s) => {
+      const begin = offsets[s] ?? 0
+      ids.set(segment.ids, begin)
+      for (let c = 0; c < 3; c++) {
+        for (let t = 0; t < segment.ids.length; t++) positions[c * total + begin + t] = segment.position(c, t)
+      }
+    })
+    const parents = Int32Array.from(this.segments, ({ parent }) => parent)
+    return { ids, offsets, parents, positions, ...joinMedia(this.media) }
+  }
+
+  private once(key: string, make: () => number): number {
+    const index = this.indices.get(key) ?? make()
+    this.indices.set(key, index)
+    return index
+  }
+
+  private addRoot(prompt: Prompt): number {
+    this.media.push(...prompt.media)
+    return this.addPromptRows(-1, prompt, 0, prompt.sharedLength)
+  }
+
+  private addPromptRows(parent: number, { ids, positions }: Prompt, begin: number, end: number): number {
+    const position = (c: number, row: number) => positions[c * ids.length + begin + row] ?? 0
+    return this.add({ parent, ids: ids.subarray(begin, end), position })
+  }
+
+  private add(segment: Segment): number {
+    return this.segments.push(segment) - 1
+  }
+}
+
+function joinMedia(media: readonly Media[]): { patches: Float32Array; grids: Int32Array } {
+  const patches = new Float32Array(media.reduce((sum, item) => sum + item.patches.length, 0))
+  let offset = 0
+  for (const item of media) {
+    patches.set(item.patches, offset)
+    offset += item.patches.length
+  }
+  return { patches, grids: Int32Array.from(media.flatMap(({ grid }) => [...grid])) }
+}

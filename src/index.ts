@@ -1,0 +1,30 @@
+/** `vsgrpo`: models, trainers and what a run says. Datasets are in `vsgrpo/data`, rewards in `vsgrpo/rewards`. */
+
+export { AbortedError, type ErrorCode, InputError, VsgrpoError } from './errors.js'
+export { interruptible } from './interrupt.js'
+export { type ProgressOptions, progress } from './log/progress.js'
+export type { Reporter } from './log/reporter.js'
+export { type RunFolderOptions, runFolder } from './log/run-folder.js'
+export {
+  type GrpoInputs,
+  type GrpoOptions,
+  grpoLoss,
+  type LossInputs,
+  type LossOutput,
+  sftLoss,
+} from './losses/index.js'
+export {
+  type LoadModelOptions,
+  type LoraConfig,
+  loadModel,
+  Policy,
+  type SampleOptions,
+  type ScoreOptions,
+} from './policy.js'
+export { Processor, type ProcessorOptions } from './processing/index.js'
+export { type ReportOptions, writeReport } from './report/index.js'
+export type { GRPOConfig, GRPOValues, SFTConfig, SFTValues } from './train/config.js'
+export type * from './train/events.js'
+export type { Callback, Encode, TrainerOptions, TrainOptions, TrainResult } from './train/session.js'
+export { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer, type SFTTrainerOptions } from './train/trainer.js'
+export type { Completion, ContentPart, Example, Media, Message, Metrics, Prompt } from './types.js'

@@ -1,0 +1,140 @@
+/**
+ * A Hugging Face model folder on disk: finding it, checking that it is one that the engine runs, and copying the files
+ * that stand beside the weights. Knows nothing of the engine.
+ */
+import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import { InputError, messageOf } from './errors.js'
+
+/** Files that belong to tokenizer and processor; copied where they exist. */
+const processorFiles = [
+  'preprocessor_config.json',
+  'processor_config.json',
+  'video_preprocessor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'vocab.json',
+  'merges.txt',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.json',
+  'chat_template.jinja',
+]
+const configFiles = ['config.json', 'generation_config.json']
+
+/** What a LoRA adapter's folder says about itself (PEFT's `adapter_config.json`). */
+export interface AdapterConfig {
+  readonly baseDir: string
+  readonly r: number
+  readonly alpha: number
+  readonly targetModules: readonly string[]
+}
+
+/** The folder of a model given by path, or by a hub name that was downloaded before; an InputError says how to get it. */
+export function findModelFolder(name: string): string {
+  if (existsSync(name)) {
+    if (statSync(name).isDirectory()) return resolve(name)
+    throw new InputError(`[loadModel] expected a folder, got the file ${name}`, { code: 'ERR_VSGRPO_CHECKPOINT' })
+  }
+  const cached = findInHubCache(name)
+  if (cached) return cached
+  const cure = isHubName(name)
+    ? `download it first: hf download ${name} --local-dir ${name}`
+    : 'give the path of a Hugging Face model folder'
+  throw new InputError(`[loadModel] no folder ${name} here; ${cure}`, { code: 'ERR_VSGRPO_CHECKPOINT' })
+}
+
+/** Checks that a folder holds a Qwen2-VL model with weights. */
+export function checkModelFolder(dir: string): void {
+  const config = readJson(join(dir, 'config.json'), `${dir} is not a Hugging Face model folder`)
+  const type = config.model_type
+  if (type !== 'qwen2_vl') {
+    throw new InputError(
+      `[loadModel] ${join(dir, 'config.json')}: model_type: expected "qwen2_vl", got ${JSON.stringify(type) ?? 'nothing'}; only Qwen2-VL is supported`,
+      { code: 'ERR_VSGRPO_CHECKPOINT' },
+    )
+  }
+  const weights = ['model.safetensors', 'model.safetensors.index.json']
+  if (!weights.some((name) => existsSync(join(dir, name)))) {
+    throw new InputError(
+      `[loadModel] ${dir} has no weights: expected ${weights.join(' or ')}; download the model again or convert it to safetensors`,
+      { code: 'ERR_VSGRPO_CHECKPOINT' },
+    )
+  }
+}
+
+/** The adapter that a folder holds, or undefined when it holds a whole model. */
+export function readAdapter(dir: string): AdapterConfig | undefined {
+  const file = join(dir, 'adapter_config.json')
+  if (!existsSync(file)) return undefined
+  const config = readJson(file, 'not an adapter')
+  const { base_model_name_or_path: base, r, lora_alpha: alpha, target_modules: targetModules } = config
+  if (typeof base !== 'string' || typeof r !== 'number' || typeof alpha !== 'number' || !isStrings(targetModules)) {
+    throw new InputError(
+      `[loadModel] ${file}: expected base_model_name_or_path, r, lora_alpha and a list target_modules, as PEFT writes them`,
+      { code: 'ERR_VSGRPO_CHECKPOINT' },
+    )
+  }
+  const beside = join(dir, base)
+  return { baseDir: !isAbsolute(base) && existsSync(beside) ? beside : base, r, alpha, targetModules }
+}
+
+/** Writes PEFT's `adapter_config.json`. */
+export function writeAdapter(dir: string, { baseDir, r, alpha, targetModules }: AdapterConfig): void {
+  const config = {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: baseDir,
+    r,
+    lora_alpha: alpha,
+    lora_dropout: 0,
+    target_modules: targetModules,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+    use_rslora: false,
+  }
+  writeFileSync(join(dir, 'adapter_config.json'), `${JSON.stringify(config, null, 2)}\n`)
+}
+
+/** Copies the tokenizer's and processor's files, and the model's configuration when `what` is a whole model. */
+export function copyModelFiles(from: string, to: string, what: 'model' | 'adapter'): void {
+  const names = what === 'model' ? [...configFiles, ...processorFiles] : processorFiles
+  for (const name of names) {
+    if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name))
+  }
+}
+
+/** Whether a name looks like one on the Hugging Face hub: `organisation/model`. */
+function isHubName(name: string): boolean {
+  return /^[\w][\w.-]*\/[\w][\w.-]*$/.test(name)
+}
+
+/** The snapshot that `hf download` without a local folder left in its cache, if any. */
+function findInHubCache(name: string): string | undefined {
+  if (!isHubName(name)) return undefined
+  const home = process.env.HF_HOME ?? join(homedir(), '.cache', 'huggingface')
+  const folder = join(process.env.HF_HUB_CACHE ?? join(home, 'hub'), `models--${name.replace('/', '--')}`)
+  const ref = join(folder, 'refs', 'main')
+  if (!existsSync(ref)) return undefined
+  const snapshot = join(folder, 'snapshots', readFileSync(ref, 'utf8').trim())
+  return existsSync(snapshot) ? snapshot : undefined
+}
+
+function readJson(file: string, meaning: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof value === 'object' && value !== null) return { ...value }
+    throw new Error('expected a JSON object')
+  } catch (error) {
+    throw new InputError(`[loadModel] ${meaning}: cannot read ${file}: ${messageOf(error)}`, {
+      code: 'ERR_VSGRPO_CHECKPOINT',
+      cause: error,
+    })
+  }
+}
+
+function isStrings(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}

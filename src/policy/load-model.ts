@@ -1,0 +1,83 @@
+/** From a Hugging Face folder, or an adapter's folder, to a policy: finds and checks the files, then loads them. */
+import { InputError } from '../errors.js'
+import { checkModelFolder, findModelFolder, readAdapter } from '../model-folder.js'
+import { type DType, type LoadOptions, type LoraOptions, native } from '../native.js'
+import { Processor, type ProcessorOptions } from '../processing/index.js'
+import { Policy } from './policy.js'
+
+export interface LoraConfig {
+  /** Rank of the adapters. */
+  readonly r: number
+  /** Their product is scaled by alpha / r. Default 2 r. */
+  readonly alpha?: number
+  /** Hugging Face names of the linear layers. Default: all of the language model. */
+  readonly targetModules?: readonly string[]
+  /** Only 0 is supported. */
+  readonly dropout?: 0
+  /** Of the adapters' first values. Default 42. */
+  readonly seed?: number
+}
+
+export interface LoadModelOptions {
+  /** Default 'auto': the CPU, the only device of this version. */
+  readonly device?: 'auto' | 'cpu'
+  /** Default 'auto': bfloat16 where the CPU multiplies it in hardware (AMX, AVX512-BF16), else float32. */
+  readonly dtype?: 'auto' | DType
+  readonly lora?: LoraConfig
+  /** Whether the vision tower stays as it is. Default: true with LoRA, false without. */
+  readonly freezeVision?: boolean
+  /** false: no gradient memory; the model only answers and scores. Default true. */
+  readonly trainable?: boolean
+  readonly processor?: ProcessorOptions
+}
+
+/**
+ * Loads a Qwen2-VL model from a Hugging Face folder, or an adapter's folder with the base that it names. Throws an
+ * InputError when there is no such model.
+ */
+export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<Policy> {
+  const found = findModelFolder(name)
+  const adapter = readAdapter(found)
+  const dir = adapter ? findModelFolder(adapter.baseDir) : found
+  checkModelFolder(dir)
+  checkDevice(options.device)
+  const processor = await Processor.load(dir, options.processor)
+  const lora = adapter ? { ...adapter, seed: 0 } : loraOptions(options.lora)
+  const engine = native()
+  const load: LoadOptions = {
+    dtype: chooseDType(options.dtype, engine.buildInfo().cpu),
+    trainable: options.trainable ?? true,
+    freezeVision: options.freezeVision ?? lora !== undefined,
+    ...(lora ? { lora: { r: lora.r, alpha: lora.alpha, targetModules: lora.targetModules, seed: lora.seed } } : {}),
+    ...(adapter ? { adapterDir: found } : {}),
+  }
+  return new Policy({ model: await engine.Model.load(dir, load), processor, dir, engine, load })
+}
+
+const languageModelLinears = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']
+
+function loraOptions(lora: LoraConfig | undefined): LoraOptions | undefined {
+  if (!lora) return undefined
+  if (!Number.isInteger(lora.r) || lora.r < 1) throw new InputError(`[lora] r: expected an integer >= 1, got ${lora.r}`)
+  if (lora.dropout)
+    throw new InputError(`[lora] dropout: expected 0, got ${lora.dropout}; LoRA dropout is not supported`)
+  const { r, alpha = 2 * r, targetModules = languageModelLinears, seed = 42 } = lora
+  const foreign = targetModules.find((name) => !languageModelLinears.includes(name))
+  if (foreign !== undefined) {
+    throw new InputError(
+      `[lora] targetModules: expected names among ${languageModelLinears.join(', ')}, got ${foreign}`,
+    )
+  }
+  return { r, alpha, targetModules, seed }
+}
+
+/** 'cuda' can come in from untyped code and the command line. */
+function checkDevice(device: string | undefined): void {
+  if (device === undefined || device === 'auto' || device === 'cpu') return
+  throw new InputError(`[loadModel] device: expected 'auto' or 'cpu', got '${device}'; this build runs on the CPU`)
+}
+
+function chooseDType(dtype: LoadModelOptions['dtype'], cpu: string): DType {
+  if (dtype !== undefined && dtype !== 'auto') return dtype
+  return /amx|avx512[_-]?bf16/i.test(cpu) ? 'bfloat16' : 'float32'
+}

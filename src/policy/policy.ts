@@ -1,0 +1,294 @@
+/**
+ * A model that answers and learns: the engine's model, the processor that feeds it, and the folder that both came from.
+ * It owns the engine's memory until `dispose()`.
+ */
+import { writeFolder } from '../atomic-folder.js'
+import { type PackedSequences, packPrompts, packSequences, planBatches, type Sequence } from '../batch.js'
+import { AbortedError, InputError, isAbort } from '../errors.js'
+import { checkModelFolder, copyModelFiles, readAdapter, writeAdapter } from '../model-folder.js'
+import type {
+  Addon,
+  ForwardOptions,
+  Generated,
+  GenerateOptions,
+  LoadOptions,
+  LoraOptions,
+  NativeForward,
+  NativeModel,
+  NativeOptimizer,
+  OptimizerOptions,
+  TokenStats,
+} from '../native.js'
+import type { Processor } from '../processing/index.js'
+import type { Completion, Prompt } from '../types.js'
+import { sequenceSeeds, streamKeys } from './streams.js'
+
+export interface SampleOptions {
+  /** Answers per prompt. Default 1. */
+  readonly numGenerations?: number
+  /** Default 256. */
+  readonly maxNewTokens?: number
+  /** 0 = greedy. Default 1. */
+  readonly temperature?: number
+  /** Keep the k most likely tokens; 0 = off, the default. */
+  readonly topK?: number
+  /** Keep the most likely tokens up to this mass; 1 = off, the default. */
+  readonly topP?: number
+  /** Keep tokens at least this part as likely as the likeliest; 0 = off, the default. */
+  readonly minP?: number
+  /** Divides the logits of tokens seen before; 1 = off, the default. */
+  readonly repetitionPenalty?: number
+  /** Default 0. */
+  readonly seed?: number
+  /** What a prompt's random numbers depend on besides the seed. Default: its content, and how often it came before. */
+  readonly keys?: readonly (string | number)[]
+  /** Packed rows in memory at a time, new tokens included. Changes no result. Default 32768. */
+  readonly tokensPerBatch?: number
+  readonly signal?: AbortSignal
+}
+
+export interface ScoreOptions {
+  /** false scores with the adapters switched off. Default true. */
+  readonly adapter?: boolean
+  /** Logits are divided by it. Default 1. */
+  readonly temperature?: number
+  /** Packed rows in memory at a time. Default 32768. */
+  readonly tokensPerBatch?: number
+  readonly signal?: AbortSignal
+}
+
+/** Scores sequences under fixed weights: the reference of the KL penalty. */
+export interface Reference {
+  score(sequences: readonly Sequence[], options: ScoreOptions): Promise<TokenStats[]>
+  dispose(): void
+}
+
+/** The part of a processor that a policy needs. */
+export type PolicyProcessor = Pick<Processor, 'prompt' | 'encode' | 'decode' | 'eosIds' | 'maxPositions'>
+/** The part of the addon that a policy needs. */
+export type Engine = Pick<Addon, 'Model' | 'Optimizer'>
+
+export interface PolicyParts {
+  readonly model: NativeModel
+  readonly processor: PolicyProcessor
+  /** The folder that the weights came from. */
+  readonly dir: string
+  readonly engine: Engine
+  /** How the weights were loaded; says too whether there are adapters. */
+  readonly load: LoadOptions
+}
+
+const defaultTokensPerBatch = 32_768
+
+export class Policy implements AsyncDisposable {
+  readonly processor: PolicyProcessor
+  readonly dir: string
+  private readonly engine: Engine
+  private readonly load: LoadOptions
+  private model: NativeModel
+
+  constructor(parts: PolicyParts) {
+    this.model = parts.model
+    this.processor = parts.processor
+    this.dir = parts.dir
+    this.engine = parts.engine
+    this.load = parts.load
+  }
+
+  /** The engine's model. */
+  get native(): NativeModel {
+    return this.model
+  }
+
+  /** The adapters' configuration; undefined when all weights train. */
+  get lora(): LoraOptions | undefined {
+    return this.load.lora
+  }
+
+  /** Samples answers: [P][G], in the order of the prompts. What a prompt gets does not depend on the others. */
+  async generate(prompts: readonly Prompt[], options: SampleOptions = {}): Promise<Completion[][]> {
+    const { numGenerations = 1, maxNewTokens = 256, tokensPerBatch: budget = defaultTokensPerBatch } = options
+    for (const [index, prompt] of prompts.entries()) this.checkLength(prompt, index)
+    const streams = streamKeys(prompts, options.keys)
+    const items = prompts.map((prompt, index) => ({ prompt, index, stream: streams[index] ?? '' }))
+    const plan = planBatches(items, {
+      prompt: (item) => item.prompt,
+      rows: () => numGenerations * maxNewTokens,
+      budget,
+    })
+    const results: Completion[][] = prompts.map(() => [])
+    for (const batch of plan) {
+      const seeds = batch.flatMap(({ stream }) => sequenceSeeds(options.seed ?? 0, stream, numGenerations))
+      const generated = await this.generateBatch(
+        batch.map((item) => item.prompt),
+        seeds,
+        options,
+      )
+      batch.forEach(({ index }, p) => {
+        const rows = Array.from({ length: numGenerations }, (_, g) => p * numGenerations + g)
+        results[index] = rows.map((row) => this.readCompletion(generated, row))
+      })
+    }
+    return results
+  }
+
+  /** Log-probability of each token of a completion, [T]. */
+  async score(prompt: Prompt, completionIds: Int32Array, options: ScoreOptions = {}): Promise<Float32Array> {
+    const [stats] = await this.scoreAll([{ prompt, completionIds }], options)
+    return stats?.logps ?? new Float32Array(0)
+  }
+
+  /** Log-probability, entropy and hit of each token of each sequence, in order. */
+  scoreAll(sequences: readonly Sequence[], options: ScoreOptions = {}): Promise<TokenStats[]> {
+    return scoreWith(this.model, sequences, options)
+  }
+
+  /** Starts a pass over packed sequences that `backward` may follow. */
+  forward({ batch, targets }: PackedSequences, options: ForwardOptions): Promise<NativeForward> {
+    return this.model.forward(batch, targets, options)
+  }
+
+  /** Throws an InputError when the model was loaded without gradient memory. */
+  createOptimizer(options: OptimizerOptions): NativeOptimizer {
+    if (!this.load.trainable) throw new InputError('[train] expected a model loaded with trainable: true, got false')
+    return new this.engine.Optimizer(this.model, options)
+  }
+
+  /** The policy before training: the same weights without adapters, or a frozen copy from the folder it came from. */
+  async reference(): Promise<Reference> {
+    if (this.lora) {
+      return { score: (sequences, options) => this.scoreAll(sequences, { ...options, adapter: false }), dispose() {} }
+    }
+    const frozen = await this.engine.Model.load(this.dir, { ...this.load, trainable: false })
+    return {
+      score: (sequences, options) => scoreWith(frozen, sequences, options),
+      dispose: () => frozen.dispose(),
+    }
+  }
+
+  /**
+   * Writes a whole Hugging Face folder; with LoRA the adapters are merged into the weights, unless `what` is 'adapter',
+   * which writes them alone in PEFT's layout. Atomic: the folder is complete or as it was.
+   */
+  async save(dir: string, what: 'model' | 'adapter' = 'model'): Promise<void> {
+    await writeFolder(dir, (temporary) => this.writeInto(temporary, what), { existing: 'merge' })
+  }
+
+  /** The same into a folder that exists, not atomic: for callers who write more beside it. */
+  async writeInto(dir: string, what: 'model' | 'adapter'): Promise<void> {
+    if (what === 'adapter' && !this.lora)
+      throw new InputError('[save] this model has no adapter: expected what = "model"')
+    copyModelFiles(this.dir, dir, what)
+    if (what === 'adapter' && this.lora) writeAdapter(dir, { ...this.lora, baseDir: this.dir })
+    await this.model.save(dir, what === 'adapter' ? 'adapter' : this.lora ? 'merged' : 'model')
+  }
+
+  /** Replaces the weights by those of a folder that `writeInto` wrote. */
+  async restore(dir: string): Promise<void> {
+    if (!this.lora) checkModelFolder(dir)
+    else if (!readAdapter(dir))
+      throw new InputError(`[resume] expected an adapter in ${dir}, as the model has lora, got none`)
+    this.model.dispose()
+    this.model = this.lora
+      ? await this.engine.Model.load(this.dir, { ...this.load, adapterDir: dir })
+      : await this.engine.Model.load(dir, this.load)
+  }
+
+  /** Frees the engine's memory; using the policy afterwards throws. */
+  dispose(): void {
+    this.model.dispose()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose()
+  }
+
+  private async generateBatch(
+    prompts: readonly Prompt[],
+    seeds: readonly bigint[],
+    options: SampleOptions,
+  ): Promise<Generated> {
+    const { batch, leaves, nextPositions } = packPrompts(prompts)
+    const settings: GenerateOptions = {
+      leaves,
+      nextPositions,
+      numGenerations: options.numGenerations ?? 1,
+      maxNewTokens: options.maxNewTokens ?? 256,
+      temperature: options.temperature ?? 1,
+      topK: options.topK ?? 0,
+      topP: options.topP ?? 1,
+      minP: options.minP ?? 0,
+      repetitionPenalty: options.repetitionPenalty ?? 1,
+      eosIds: this.processor.eosIds,
+      seeds: BigUint64Array.from(seeds),
+    }
+    return withAbort(options.signal, (abort) => this.model.generate(batch, { ...settings, abort }))
+  }
+
+  private readCompletion({ ids, offsets, logps, stopped }: Generated, row: number): Completion {
+    const [begin, end] = [offsets[row] ?? 0, offsets[row + 1] ?? 0]
+    const own = ids.slice(begin, end)
+    return {
+      text: this.processor.decode(own, { skipSpecialTokens: true }),
+      ids: own,
+      logps: logps.slice(begin, end),
+      finishReason: stopped[row] === 1 ? 'stop' : 'length',
+    }
+  }
+
+  private checkLength(prompt: Prompt, index: number): void {
+    const { maxPositions } = this.processor
+    if (prompt.ids.length < maxPositions) return
+    throw new InputError(
+      `[generate] prompt ${index} has ${prompt.ids.length} tokens, the model takes ${maxPositions}; use fewer or smaller frames`,
+    )
+  }
+}
+
+async function scoreWith(
+  model: NativeModel,
+  sequences: readonly Sequence[],
+  options: ScoreOptions,
+): Promise<TokenStats[]> {
+  const { adapter = true, temperature = 1, tokensPerBatch: budget = defaultTokensPerBatch } = options
+  const items = sequences.map((sequence, index) => ({ sequence, index }))
+  const plan = planBatches(items, {
+    prompt: ({ sequence }) => sequence.prompt,
+    rows: ({ sequence }) => sequence.completionIds.length,
+    budget,
+  })
+  const results: TokenStats[] = []
+  for (const part of plan) {
+    if (options.signal?.aborted) throw new AbortedError(undefined, options.signal.reason)
+    const packed = packSequences(part.map(({ sequence }) => sequence))
+    const forward = await model.forward(packed.batch, packed.targets, { grad: false, adapter, temperature })
+    try {
+      const stats = await forward.logps()
+      part.forEach(({ index }, i) => {
+        results[index] = sliceStats(stats, packed.offsets[i] ?? 0, packed.offsets[i + 1] ?? 0)
+      })
+    } finally {
+      forward.dispose()
+    }
+  }
+  return results
+}
+
+function sliceStats({ logps, entropy, correct }: TokenStats, begin: number, end: number): TokenStats {
+  return { logps: logps.slice(begin, end), entropy: entropy.slice(begin, end), correct: correct.slice(begin, end) }
+}
+
+/** Runs a call that stops when `abort[0]` becomes 1, and turns its rejection into an AbortedError. */
+async function withAbort<T>(signal: AbortSignal | undefined, call: (abort: Int32Array) => Promise<T>): Promise<T> {
+  if (signal?.aborted) throw new AbortedError(undefined, signal.reason)
+  const abort = new Int32Array(1)
+  const onAbort = () => abort.fill(1)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await call(abort)
+  } catch (error) {
+    throw isAbort(error) ? new AbortedError(undefined, error) : error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}

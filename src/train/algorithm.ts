@@ -1,0 +1,66 @@
+/**
+ * What an algorithm is: `prepare` turns examples into samples to learn from, `loss` says what the engine is to compute on
+ * a micro-batch of them. The loop knows nothing else.
+ *
+ * Two rules keep micro-batches without effect on the result: every normaliser is counted over the whole optimizer step
+ * before its first backward, and a loss is a sum over samples.
+ */
+
+import type { Dataset } from '../data/dataset.js'
+import type { Backward, BackwardResult } from '../native.js'
+import type { Policy } from '../policy.js'
+import type { Prompt } from '../types.js'
+import type { CompletionRow } from './events.js'
+import type { Meter } from './meter.js'
+
+/** One completion to learn from. */
+export interface Sample {
+  /** [T] */
+  readonly completionIds: Int32Array
+}
+
+/** Samples of one prompt, which no micro-batch parts: a group, a pair, a single row. */
+export interface Unit<S extends Sample> {
+  /** The example's index in the dataset. */
+  readonly index: number
+  readonly prompt: Prompt
+  readonly samples: readonly S[]
+}
+
+export interface Prepared<S extends Sample> {
+  /** The units of each optimizer step that this batch of examples feeds. */
+  readonly updates: readonly (readonly Unit<S>[])[]
+  /** Prompt and completion tokens, each completion counted with its prompt. */
+  readonly tokens: number
+  /** What was sampled, for the log. */
+  readonly rows?: readonly CompletionRow[]
+}
+
+/** What `prepare` may use. */
+export interface RunContext {
+  readonly policy: Policy
+  readonly dataset: Dataset
+  /** The prompt of a row; kept in memory within bounds. */
+  readonly encode: (index: number) => Promise<Prompt>
+  /** Which batch of examples this is, counted from 0 over the whole run. */
+  readonly batchNumber: number
+  /** The optimizer step that comes next, counted from 1. */
+  readonly step: number
+  readonly meter: Meter
+  readonly signal?: AbortSignal
+}
+
+/** A loss over the tokens of a micro-batch, and what to note about its outcome. */
+export interface Objective {
+  readonly backward: Backward
+  measure(result: BackwardResult, meter: Meter): void
+}
+
+export interface Algorithm<S extends Sample> {
+  readonly name: string
+  /** Logits are divided by it in every pass. */
+  readonly temperature: number
+  prepare(indices: readonly number[], run: RunContext): Promise<Prepared<S>>
+  /** The objective over the samples' tokens, in order. */
+  loss(samples: readonly S[]): Objective
+}

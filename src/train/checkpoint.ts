@@ -1,0 +1,136 @@
+/**
+ * Checkpoints of a run: `checkpoints/step-N` is a Hugging Face folder (with LoRA: the adapter's) plus `trainer.json`,
+ * `optimizer.safetensors` and, between two updates on the same completions, `samples.json`. A checkpoint is whole or not
+ * there; going on from it gives the same numbers as never having stopped.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { removeLeftovers, writeFolder } from '../atomic-folder.js'
+import { InputError, messageOf } from '../errors.js'
+import type { NativeOptimizer } from '../native.js'
+import type { Policy } from '../policy.js'
+import type { Prompt } from '../types.js'
+import type { Prepared, Sample, Unit } from './algorithm.js'
+
+/** `trainer.json`: where a run stands. Everything random is a function of the seed and these counts. */
+export interface TrainerState {
+  /** Optimizer steps done. */
+  readonly step: number
+  readonly epoch: number
+  /** Batches of examples begun: the sampler's position. */
+  readonly batchNumber: number
+  readonly numTokens: number
+  readonly seed: number
+  readonly datasetLength: number
+  /** The resolved options, to tell what changed. */
+  readonly args: Readonly<Record<string, unknown>>
+  readonly versions: Readonly<Record<string, string>>
+}
+
+const stateFile = 'trainer.json'
+const optimizerFile = 'optimizer.safetensors'
+const samplesFile = 'samples.json'
+
+export interface SaveParts<S extends Sample> {
+  readonly policy: Policy
+  readonly optimizer: NativeOptimizer
+  readonly state: TrainerState
+  /** Completions that are still to be trained on. */
+  readonly pending?: Prepared<S>
+}
+
+/** The checkpoints of one run folder. */
+export class Checkpoints {
+  private readonly folder: string
+
+  constructor(
+    outputDir: string,
+    private readonly limit = Number.POSITIVE_INFINITY,
+  ) {
+    this.folder = join(outputDir, 'checkpoints')
+  }
+
+  /** Writes `step-N`, then removes the oldest past the limit. Gives the folder. */
+  async save<S extends Sample>({ policy, optimizer, state, pending }: SaveParts<S>): Promise<string> {
+    removeLeftovers(this.folder)
+    const dir = join(this.folder, `step-${state.step}`)
+    const fill = async (temporary: string) => {
+      await policy.writeInto(temporary, policy.lora ? 'adapter' : 'model')
+      await optimizer.save(join(temporary, optimizerFile))
+      writeFileSync(join(temporary, stateFile), `${JSON.stringify(state, null, 2)}\n`)
+      if (pending) writeFileSync(join(temporary, samplesFile), packSamples(pending))
+    }
+    await writeFolder(dir, fill, { existing: 'replace' })
+    const surplus = this.list().slice(0, -this.limit)
+    for (const name of surplus) rmSync(join(this.folder, name), { recursive: true, force: true })
+    return dir
+  }
+
+  /** The folder of the newest checkpoint; undefined when there is none. */
+  latest(): string | undefined {
+    const name = this.list().at(-1)
+    return name === undefined ? undefined : join(this.folder, name)
+  }
+
+  /** Names by step, oldest first. */
+  private list(): string[] {
+    if (!existsSync(this.folder)) return []
+    const names = readdirSync(this.folder).filter((name) => /^step-\d+$/.test(name))
+    return names.sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)))
+  }
+}
+
+/** Reads `trainer.json`; an InputError when the folder is no checkpoint of a run. */
+export function readState(dir: string): TrainerState {
+  const file = join(dir, stateFile)
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as TrainerState
+  } catch (error) {
+    throw new InputError(`[resume] ${dir} is not a checkpoint of a run: cannot read ${file}: ${messageOf(error)}`, {
+      code: 'ERR_VSGRPO_CHECKPOINT',
+      cause: error,
+    })
+  }
+}
+
+/** Loads the optimizer's state from a checkpoint. */
+export function loadOptimizer(dir: string, optimizer: NativeOptimizer): Promise<void> {
+  return optimizer.load(join(dir, optimizerFile))
+}
+
+/** The completions that a checkpoint still had to train on, if any. */
+export async function readPending<S extends Sample>(
+  dir: string,
+  encode: (index: number) => Promise<Prompt>,
+): Promise<Prepared<S> | undefined> {
+  const file = join(dir, samplesFile)
+  if (!existsSync(file)) return undefined
+  const saved = JSON.parse(readFileSync(file, 'utf8'), reviveArray) as Omit<Unit<S>, 'prompt'>[][]
+  const withPrompt = async (unit: Omit<Unit<S>, 'prompt'>) => ({ ...unit, prompt: await encode(unit.index) })
+  return { updates: await Promise.all(saved.map((units) => Promise.all(units.map(withPrompt)))), tokens: 0 }
+}
+
+/** Prompts are left out: they come from the dataset again. */
+function packSamples<S extends Sample>({ updates }: Prepared<S>): string {
+  const saved = updates.map((units) => units.map(({ index, samples }) => ({ index, samples })))
+  return JSON.stringify(saved, (_, value: unknown) => {
+    if (value instanceof Float32Array) return { float32: toBase64(value) }
+    if (value instanceof Int32Array) return { int32: toBase64(value) }
+    return value
+  })
+}
+
+function reviveArray(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if ('float32' in value && typeof value.float32 === 'string') return new Float32Array(fromBase64(value.float32))
+  if ('int32' in value && typeof value.int32 === 'string') return new Int32Array(fromBase64(value.int32))
+  return value
+}
+
+function toBase64(values: Float32Array | Int32Array): string {
+  return Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64')
+}
+
+function fromBase64(text: string): ArrayBuffer {
+  return new Uint8Array(Buffer.from(text, 'base64')).buffer
+}

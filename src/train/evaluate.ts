@@ -1,0 +1,89 @@
+/** Evaluations during and after training: rewards of answers (GRPO), or the loss on given answers (SFT). */
+import type { Dataset } from '../data/dataset.js'
+import { chunks } from '../data/loader.js'
+import type { Policy, SampleOptions } from '../policy.js'
+import type { RewardFunc } from '../rewards/reward.js'
+import type { Metrics, Prompt } from '../types.js'
+import type { GRPOValues, SFTValues } from './config.js'
+import { samplingOptions } from './grpo.js'
+import { Meter } from './meter.js'
+import { type Answers, measureRollout, rollOut } from './rollout.js'
+import { encodeCompletion } from './sft.js'
+
+export interface EvaluateOptions {
+  readonly policy: Policy
+  readonly dataset: Dataset
+  readonly encode: (index: number) => Promise<Prompt>
+  readonly signal?: AbortSignal
+}
+
+/** Mean rewards over a dataset under TRL's names with `eval_`: one greedy answer each, or `numGenerationsEval` sampled. */
+export async function evaluateRewards(
+  options: EvaluateOptions & { readonly rewards: readonly RewardFunc[]; readonly weights?: readonly number[] },
+  config: GRPOValues,
+): Promise<Metrics> {
+  const sampled = config.numGenerationsEval !== undefined
+  const base = samplingOptions(config)
+  const sampling: SampleOptions = sampled
+    ? { ...base, numGenerations: config.numGenerationsEval }
+    : { ...base, temperature: 0 }
+  const parts: Answers[] = []
+  for (const indices of batches(options.dataset, config.perDeviceEvalBatchSize)) {
+    const keys = indices.map((index) => `eval ${index}`)
+    const { completions, scores } = await rollOut(indices, { ...options, sampling: { ...sampling, keys } })
+    parts.push({ completions, scores })
+  }
+  const meter = new Meter()
+  measureRollout(joinAnswers(parts), meter)
+  return prefixed(meter)
+}
+
+/** Token means over a dataset's completions: `eval_loss`, `eval_mean_token_accuracy`, `eval_entropy`. */
+export async function evaluateLoss(
+  { policy, dataset, encode, signal }: EvaluateOptions,
+  config: SFTValues,
+): Promise<Metrics> {
+  const meter = new Meter()
+  for (const indices of batches(dataset, config.perDeviceEvalBatchSize)) {
+    const sequences = await Promise.all(
+      indices.map(async (index) => {
+        return { prompt: await encode(index), completionIds: encodeCompletion(dataset, index, policy.processor) }
+      }),
+    )
+    const scores = await policy.scoreAll(sequences, { tokensPerBatch: config.tokensPerMicroBatch, signal })
+    for (const { logps, entropy, correct } of scores) {
+      meter.each(
+        'loss',
+        logps.map((logp) => -logp),
+      )
+      meter.each('entropy', entropy)
+      meter.each('mean_token_accuracy', correct)
+    }
+  }
+  return prefixed(meter)
+}
+
+/** All row indices of a dataset, `size` at a time. */
+function batches({ length }: Dataset, size: number): number[][] {
+  return chunks(
+    Array.from({ length }, (_, index) => index),
+    size,
+  )
+}
+
+/** Measured as one batch, so that the size of the parts does not show. */
+function joinAnswers(parts: readonly Answers[]): Answers {
+  const names = parts[0]?.scores.names ?? []
+  return {
+    completions: parts.flatMap(({ completions }) => completions),
+    scores: {
+      names,
+      byReward: names.map((_, j) => parts.flatMap(({ scores }) => scores.byReward[j] ?? [])),
+      totals: Float64Array.from(parts.flatMap(({ scores }) => [...scores.totals])),
+    },
+  }
+}
+
+function prefixed(meter: Meter): Metrics {
+  return Object.fromEntries(Object.entries(meter.take()).map(([name, value]) => [`eval_${name}`, value]))
+}

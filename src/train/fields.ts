@@ -1,0 +1,91 @@
+/**
+ * Options as data: each field knows its default and what it accepts, so that one place checks names and values.
+ * Names may come in snake_case and kebab-case too, as TRL's configurations and command lines write them.
+ */
+import { InputError, nearest } from '../errors.js'
+
+export interface Field<T> {
+  readonly fallback: T
+  /** What the field takes, in words. */
+  readonly expected: string
+  readonly accepts: (value: unknown) => value is T
+}
+
+export type Fields = Readonly<Record<string, Field<unknown>>>
+/** The values of a table of fields. */
+export type Values<F> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never }
+
+/** A finite number within limits. */
+export function number<T extends number | undefined>(
+  fallback: T,
+  min: number,
+  max = Number.POSITIVE_INFINITY,
+): Field<T | number> {
+  const limits = max === Number.POSITIVE_INFINITY ? `>= ${min}` : `from ${min} to ${max}`
+  return {
+    fallback,
+    expected: `a number ${limits}`,
+    accepts: (value): value is number =>
+      typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max,
+  }
+}
+
+/** A whole number from `min` on. */
+export function integer<T extends number | undefined>(fallback: T, min: number): Field<T | number> {
+  return {
+    fallback,
+    expected: `an integer >= ${min}`,
+    accepts: (value): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= min,
+  }
+}
+
+export function choice<const T extends string>(fallback: NoInfer<T>, values: readonly T[]): Field<T> {
+  return {
+    fallback,
+    expected: values.map((value) => `'${value}'`).join(', '),
+    accepts: (value): value is T => values.some((candidate) => candidate === value),
+  }
+}
+
+export function flag(fallback: boolean): Field<boolean> {
+  return { fallback, expected: 'true or false', accepts: (value): value is boolean => typeof value === 'boolean' }
+}
+
+export function text(): Field<string | undefined> {
+  const accepts = (value: unknown): value is string => typeof value === 'string' && value !== ''
+  return { fallback: undefined, expected: 'a text', accepts }
+}
+
+/** Given values over defaults, every name and value checked; an InputError names the field, and the nearest name. */
+export function resolveFields<F extends Fields>(
+  fields: F,
+  given: Readonly<Record<string, unknown>>,
+  where = 'args',
+): Values<F> {
+  const values: Record<string, unknown> = Object.fromEntries(
+    Object.entries(fields).map(([name, { fallback }]) => [name, fallback]),
+  )
+  for (const [key, value] of Object.entries(given)) {
+    const name = camelCase(key)
+    const field = Object.hasOwn(fields, name) ? fields[name] : undefined
+    if (!field) throw unknownOption(key, name, fields, where)
+    if (value === undefined || value === null) continue
+    if (!field.accepts(value)) {
+      throw new InputError(`[${where}] ${key}: expected ${field.expected}, got ${JSON.stringify(value)}`, {
+        code: 'ERR_VSGRPO_CONFIG',
+      })
+    }
+    values[name] = value
+  }
+  return values as Values<F>
+}
+
+function unknownOption(key: string, name: string, fields: Fields, where: string): InputError {
+  const near = nearest(name, Object.keys(fields))
+  const cure = near ? `did you mean '${near}'?` : `expected one of ${Object.keys(fields).join(', ')}`
+  return new InputError(`[${where}] unknown option '${key}'; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
+}
+
+function camelCase(key: string): string {
+  return key.replace(/[-_]+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}

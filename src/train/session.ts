@@ -1,0 +1,251 @@
+/**
+ * What all trainers share around the loop: encoded prompts, the optimizer, resuming, and handing events to callbacks and
+ * reporters before the caller sees them.
+ */
+import type { Dataset } from '../data/dataset.js'
+import { createLoader } from '../data/loader.js'
+import { InputError } from '../errors.js'
+import type { Reporter } from '../log/reporter.js'
+import { runFolder } from '../log/run-folder.js'
+import type { Policy, PolicyProcessor } from '../policy.js'
+import type { Example, Metrics, Prompt } from '../types.js'
+import { version } from '../version.js'
+import type { Algorithm, Sample } from './algorithm.js'
+import { Checkpoints, loadOptimizer, readPending, readState } from './checkpoint.js'
+import type { TrainingValues } from './config.js'
+import type { EndEvent, TrainEvent } from './events.js'
+import { runLoop, type StartingPoint } from './loop.js'
+import { PromptCache } from './prompt-cache.js'
+import { mediaPaths } from './rollout.js'
+
+/** Called with every event; 'stop' ends the run after the current step. */
+export type Callback = (event: TrainEvent) => unknown
+/** Turns an example into a prompt: for media that are not files. */
+export type Encode = (example: Example, processor: PolicyProcessor) => Promise<Prompt>
+
+export interface TrainerOptions {
+  /** The policy to train, as `loadModel` gives it; the caller disposes of it. */
+  readonly model: Policy
+  readonly trainDataset: Dataset
+  readonly evalDataset?: Dataset
+  readonly callbacks?: readonly Callback[]
+  /** Default: `runFolder(outputDir)` where there is an output folder. */
+  readonly reporters?: readonly Reporter[]
+  /** Interrupts the run: it finishes the micro-batch, saves a checkpoint and ends with reason 'aborted'. */
+  readonly signal?: AbortSignal
+  /** Default: the processor on the example's messages. */
+  readonly encode?: Encode
+  /** Rows with equal keys show the same media (see `promptsPerMedia`). Default: the paths in the messages. */
+  readonly mediaKey?: (example: Example) => string
+  /** Encoded prompts kept in memory, in bytes. Default 64 MiB. */
+  readonly promptCacheBytes?: number
+}
+
+export interface TrainOptions {
+  /** A checkpoint's folder, or true for the newest in `outputDir`. */
+  readonly resumeFromCheckpoint?: boolean | string
+}
+
+/** How a run ended. */
+export interface TrainResult {
+  readonly reason: EndEvent['reason']
+  /** Optimizer steps done, those before a resume included. */
+  readonly steps: number
+  /** Of the last log row. */
+  readonly metrics: Metrics
+}
+
+/** What one kind of trainer brings. */
+export interface Recipe<S extends Sample> {
+  /** Made anew for every run; `dispose` is called when it ends. */
+  readonly begin: () => Promise<{ algorithm: Algorithm<S>; dispose(): void }>
+  readonly batchSize: number
+  readonly updatesPerBatch: number
+  readonly lastBatch: 'drop' | 'keep'
+  readonly config: TrainingValues
+  /** What the run's configuration says besides `args`. */
+  readonly description: Readonly<Record<string, unknown>>
+  /** Said once, when a run starts. */
+  readonly warnings?: readonly string[]
+  readonly evaluate: (signal?: AbortSignal) => Promise<Metrics>
+}
+
+/** Runs a trainer: yields its events, and returns when the run has ended and all is freed. */
+export async function* runSession<S extends Sample>(
+  options: TrainerOptions,
+  recipe: Recipe<S>,
+  { resumeFromCheckpoint = false }: TrainOptions = {},
+): AsyncGenerator<TrainEvent, void> {
+  const { model: policy, trainDataset: dataset, signal } = options
+  const { config } = recipe
+  const delivery = new Delivery(options, config.outputDir)
+  const cleanups: (() => void | Promise<void>)[] = [() => delivery.close()]
+  try {
+    const encode = createEncoder(options, dataset)
+    const loader = createLoader({ ...recipe, ...loaderSettings(options, config), length: dataset.length })
+    const checkpoints = config.outputDir ? new Checkpoints(config.outputDir, config.saveTotalLimit) : undefined
+    const resumeDir = findCheckpoint(resumeFromCheckpoint, checkpoints)
+    const start = resumeDir ? await restore<S>(resumeDir, { policy, dataset, encode, config }) : freshStart
+    const { algorithm, dispose } = await recipe.begin()
+    cleanups.unshift(dispose)
+    const optimizer = policy.createOptimizer(optimizerSettings(config))
+    cleanups.unshift(() => optimizer.dispose())
+    if (resumeDir) await loadOptimizer(resumeDir, optimizer)
+    const events = runLoop<S>({
+      ...recipe,
+      policy,
+      optimizer,
+      algorithm,
+      dataset,
+      loader,
+      encode,
+      signal,
+      from: start.from,
+      warnings: [...start.warnings, ...(recipe.warnings ?? [])],
+      totalSteps: countSteps(recipe, loader.batchesPerEpoch),
+      description: describe(options, recipe, algorithm.name),
+      versions: { vsgrpo: version, node: process.version },
+      evaluate: options.evalDataset ? () => recipe.evaluate(signal) : undefined,
+      checkpoints: config.saveStrategy === 'no' ? undefined : checkpoints,
+      shouldStop: () => delivery.stopRequested,
+      now: () => performance.now(),
+    })
+    yield* delivery.pass(events)
+  } finally {
+    for (const cleanup of cleanups) await cleanup()
+  }
+}
+
+/** Takes a session to its end. */
+export async function finish(events: AsyncGenerator<TrainEvent, void>): Promise<TrainResult> {
+  let metrics: Metrics = {}
+  let end: { reason: EndEvent['reason']; step: number } = { reason: 'stopped', step: 0 }
+  for await (const event of events) {
+    if (event.type === 'step') metrics = event.metrics
+    if (event.type === 'end') end = event
+  }
+  return { reason: end.reason, steps: end.step, metrics }
+}
+
+/** The prompt of each row of a dataset: the caller's way or the processor's, cached. */
+export function createEncoder(options: TrainerOptions, dataset: Dataset): (index: number) => Promise<Prompt> {
+  const { model, encode, promptCacheBytes = 64 * 2 ** 20, signal } = options
+  const encodeRow = async (index: number) => {
+    const example = dataset.get(index)
+    if (encode) return encode(example, model.processor)
+    const where = dataset.where?.(index) ?? `example ${example.id ?? index}`
+    return model.processor.prompt(example.messages, { where, signal })
+  }
+  const cache = new PromptCache(encodeRow, promptCacheBytes)
+  return (index) => cache.get(index)
+}
+
+/** Hands events to reporters and callbacks, in order, and sees to it that every reporter hears of the end and is closed. */
+class Delivery {
+  stopRequested = false
+  private readonly reporters: readonly Reporter[]
+  private readonly callbacks: readonly Callback[]
+  private last: TrainEvent | undefined
+
+  constructor({ reporters, callbacks = [] }: TrainerOptions, outputDir: string | undefined) {
+    this.reporters = reporters ?? (outputDir ? [runFolder(outputDir)] : [])
+    this.callbacks = callbacks
+  }
+
+  async *pass(events: AsyncGenerator<TrainEvent>): AsyncGenerator<TrainEvent, void> {
+    let failed = true
+    let step = 0
+    try {
+      for await (const event of events) {
+        if ('step' in event) step = event.step
+        await this.deliver(event)
+        failed = false
+        yield event
+        failed = true
+      }
+      failed = false
+    } finally {
+      // The caller left the loop over the events: the reporters have not heard of an end.
+      if (!failed && this.last?.type !== 'end') await this.deliver({ type: 'end', step, reason: 'stopped' })
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const reporter of this.reporters) await reporter.close?.()
+  }
+
+  private async deliver(event: TrainEvent): Promise<void> {
+    this.last = event
+    for (const reporter of this.reporters) await reporter.onEvent(event)
+    for (const callback of this.callbacks) {
+      if ((await callback(event)) === 'stop') this.stopRequested = true
+    }
+  }
+}
+
+function findCheckpoint(wanted: boolean | string, checkpoints: Checkpoints | undefined): string | undefined {
+  if (typeof wanted === 'string' || !wanted) return wanted || undefined
+  const latest = checkpoints?.latest()
+  if (latest) return latest
+  throw new InputError('[resume] no checkpoint to go on from in outputDir; start without resumeFromCheckpoint', {
+    code: 'ERR_VSGRPO_CHECKPOINT',
+  })
+}
+
+interface RestoreOptions {
+  readonly policy: Policy
+  readonly dataset: Dataset
+  readonly encode: (index: number) => Promise<Prompt>
+  readonly config: TrainingValues
+}
+
+const freshStart = { from: { step: 0, numTokens: 0 }, warnings: [] }
+
+/** Puts the policy back to a checkpoint, and says which options are not what they were. */
+async function restore<S extends Sample>(dir: string, { policy, dataset, encode, config }: RestoreOptions) {
+  const state = readState(dir)
+  if (state.datasetLength !== dataset.length) {
+    throw new InputError(
+      `[resume] ${dir} was trained on ${state.datasetLength} rows, the dataset has ${dataset.length}; give the same dataset`,
+    )
+  }
+  const pending = await readPending<S>(dir, encode)
+  await policy.restore(dir)
+  const from: StartingPoint<S> = { step: state.step, numTokens: state.numTokens, pending }
+  return { from, warnings: changedOptions(state.args, { ...config }) }
+}
+
+/** Options that change what a run computes; where it writes and what it logs may change freely. */
+function changedOptions(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
+  const free = /^(outputDir|save|log|eval|numCompletionsToPrint|perDeviceEval|tokensPerMicroBatch)/
+  const names = Object.keys(now).filter((name) => !free.test(name))
+  const changed = names.filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name]))
+  return changed.map((name) => `${name} was ${before[name]} in the checkpoint and is ${now[name]} now`)
+}
+
+function loaderSettings({ trainDataset, mediaKey }: TrainerOptions, config: TrainingValues) {
+  const keyOf = mediaKey ?? ((example: Example) => JSON.stringify(mediaPaths(example.messages)))
+  const media = { keyOf: (index: number) => keyOf(trainDataset.get(index)), together: config.promptsPerMedia }
+  return { seed: config.seed, shuffle: config.shuffleDataset, media }
+}
+
+function optimizerSettings({ adamBeta1, adamBeta2, adamEpsilon, weightDecay }: TrainingValues) {
+  return { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay }
+}
+
+function countSteps<S extends Sample>({ config, updatesPerBatch }: Recipe<S>, batchesPerEpoch: number): number {
+  return config.maxSteps > 0 ? config.maxSteps : Math.ceil(config.numTrainEpochs * batchesPerEpoch * updatesPerBatch)
+}
+
+function describe<S extends Sample>(options: TrainerOptions, recipe: Recipe<S>, algorithm: string) {
+  const { model, trainDataset, evalDataset } = options
+  const { parameters, trainable, dtype } = model.native.info()
+  return {
+    algorithm,
+    model: { dir: model.dir, parameters, trainable, dtype, ...(model.lora ? { lora: model.lora } : {}) },
+    trainRows: trainDataset.length,
+    ...(evalDataset ? { evalRows: evalDataset.length } : {}),
+    ...recipe.description,
+    args: recipe.config,
+  }
+}

@@ -1,0 +1,88 @@
+/** Options: TRL's names and defaults, and what is refused. */
+import { describe, expect, it } from 'vitest'
+import { InputError } from '../../../src/errors.js'
+import { batchAlgebra, resolveGRPOConfig, resolveSFTConfig } from '../../../src/train/config.js'
+
+describe('resolveGRPOConfig', () => {
+  it('has the defaults of TRL 1.13', () => {
+    expect(resolveGRPOConfig()).toMatchObject({
+      learningRate: 1e-6,
+      perDeviceTrainBatchSize: 8,
+      gradientAccumulationSteps: 1,
+      numTrainEpochs: 3,
+      maxSteps: -1,
+      lrSchedulerType: 'linear',
+      warmupSteps: 0,
+      weightDecay: 0,
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      adamEpsilon: 1e-8,
+      maxGradNorm: 1,
+      seed: 42,
+      saveSteps: 500,
+      numGenerations: 8,
+      maxCompletionLength: 512,
+      temperature: 1,
+      topP: 1,
+      topK: 0,
+      repetitionPenalty: 1,
+      beta: 0,
+      epsilon: 0.2,
+      numIterations: 1,
+      lossType: 'dapo',
+      scaleRewards: 'group',
+      maskTruncatedCompletions: false,
+    })
+    expect(resolveSFTConfig().learningRate).toBe(2e-5)
+  })
+
+  it('takes snake_case and kebab-case, null for unset, and booleans for scaleRewards', () => {
+    const config = resolveGRPOConfig({
+      num_generations: 4,
+      'learning-rate': 0.5,
+      epsilon_high: null,
+      scaleRewards: false,
+    })
+    expect(config).toMatchObject({ numGenerations: 4, learningRate: 0.5, scaleRewards: 'none' })
+    expect(config.epsilonHigh).toBeUndefined()
+  })
+
+  it.each([
+    [{ learningRat: 1 }, "[args] unknown option 'learningRat'; did you mean 'learningRate'?"],
+    [{ num_generation: 4 }, "did you mean 'numGenerations'?"],
+    [{ toString: 4 }, "unknown option 'toString'"],
+    [{ learningRate: '1e-6' }, 'learningRate: expected a number >= 0, got "1e-6"'],
+    [{ numGenerations: 1 }, 'numGenerations: expected an integer >= 2, got 1'],
+    [{ epsilon: 0 }, 'epsilon: expected a number'],
+    [{ lossType: 'ppo' }, "lossType: expected 'dapo', 'grpo', 'bnpo', 'dr_grpo', got \"ppo\""],
+    [{ evalOnStart: 1 }, 'evalOnStart: expected true or false, got 1'],
+    [
+      { perDeviceTrainBatchSize: 6 },
+      'perDeviceTrainBatchSize x gradientAccumulationSteps = 6: expected a multiple of numGenerations 8',
+    ],
+    [{ generationBatchSize: 12 }, 'generationBatchSize: expected a multiple of perDeviceTrainBatchSize 8, got 12'],
+    [{ generationBatchSize: 16, stepsPerGeneration: 2 }, 'expected one of them, got both'],
+    [
+      { gradientAccumulationSteps: 2, stepsPerGeneration: 3 },
+      'stepsPerGeneration: expected a multiple of gradientAccumulationSteps 2, got 3',
+    ],
+  ])('refuses %j', (given, message) => {
+    const resolve = () => resolveGRPOConfig(given)
+    expect(resolve).toThrow(InputError)
+    expect(resolve).toThrow(message)
+  })
+
+  it('keeps the batch algebra of TRL', () => {
+    const algebra = (given: object) => batchAlgebra(resolveGRPOConfig({ numGenerations: 4, ...given }))
+    expect(algebra({ perDeviceTrainBatchSize: 2, gradientAccumulationSteps: 4 })).toMatchObject({
+      promptsPerBatch: 2,
+      groupsPerUpdate: 2,
+      updates: 1,
+    })
+    expect(algebra({ perDeviceTrainBatchSize: 8, generationBatchSize: 32 })).toMatchObject({
+      promptsPerBatch: 8,
+      groupsPerUpdate: 2,
+      updates: 4,
+    })
+  })
+})

@@ -1,0 +1,400 @@
+/** Whole runs of the trainers on the fake engine. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { fromArray } from '../../../src/data/dataset.js'
+import type { Policy } from '../../../src/policy.js'
+import { accuracyReward } from '../../../src/rewards/accuracy.js'
+import { named } from '../../../src/rewards/reward.js'
+import type { GRPOConfig } from '../../../src/train/config.js'
+import type { TrainEvent } from '../../../src/train/events.js'
+import { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer } from '../../../src/train/trainer.js'
+import { FakeModel, fakePolicy } from './fake-engine.js'
+
+let dir = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'vsgrpo-trainer-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const questions = fromArray([
+  { id: 'one', messages: [{ role: 'user', content: 'red a' }], answer: 'x' },
+  { id: 'two', messages: [{ role: 'user', content: 'red b' }], answer: 'y' },
+  { id: 'three', messages: [{ role: 'user', content: 'red c' }], answer: 'z' },
+  { id: 'four', messages: [{ role: 'user', content: 'red d' }], answer: 'x' },
+])
+const firstLetter = named('first', ({ text, example }) => (text[0] === example.answer ? 1 : 0))
+
+function args(more: GRPOConfig = {}): GRPOConfig {
+  return {
+    numGenerations: 8,
+    perDeviceTrainBatchSize: 32,
+    learningRate: 0.3,
+    maxSteps: 40,
+    maxCompletionLength: 2,
+    ...more,
+  }
+}
+
+async function grpo(folder: string, config: GRPOConfig, more: Partial<GRPOTrainerOptions> = {}) {
+  const { policy, engine } = await fakePolicy(join(dir, folder, 'model'), { lora: more.model?.lora })
+  const trainer = new GRPOTrainer({
+    model: policy,
+    trainDataset: questions,
+    evalDataset: questions,
+    rewardFuncs: [firstLetter],
+    args: args(config),
+    ...more,
+  })
+  return { trainer, policy, engine }
+}
+
+async function collect(events: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
+  const all: TrainEvent[] = []
+  for await (const event of events) all.push(event)
+  return all
+}
+
+function stepMetrics(events: readonly TrainEvent[]) {
+  return events.flatMap((event) => (event.type === 'step' ? [event.metrics] : []))
+}
+
+function table(policy: Policy): Float64Array {
+  if (!(policy.native instanceof FakeModel)) throw new Error('not a fake model')
+  return policy.native.table
+}
+
+describe('GRPOTrainer', () => {
+  it.each(['dapo', 'grpo', 'bnpo', 'dr_grpo'] as const)(
+    'raises the reward of a bandit with loss type %s',
+    async (lossType) => {
+      const { trainer } = await grpo('run', {
+        lossType,
+        numGenerations: 16,
+        perDeviceTrainBatchSize: 64,
+        maxSteps: 100,
+      })
+      const before = await trainer.evaluate()
+      const rewards = stepMetrics(await collect(trainer)).map(({ reward = 0 }) => reward)
+      const after = await trainer.evaluate()
+      expect(rewards[0]).toBeLessThan(0.3)
+      expect(rewards.at(-1)).toBeGreaterThan(0.9)
+      expect(before.eval_reward).toBeLessThan(0.5)
+      expect(after.eval_reward).toBe(1)
+    },
+  )
+
+  it('learns nothing from a reward that is the same for all', async () => {
+    const { trainer, policy } = await grpo('run', { maxSteps: 3 }, { rewardFuncs: [() => 1] })
+    const events = await collect(trainer)
+    expect(table(policy).every((logit) => logit === 0)).toBe(true)
+    expect(stepMetrics(events)[0]).toMatchObject({ frac_reward_zero_std: 1, reward: 1, reward_std: 0 })
+  })
+
+  it('gives every metric TRL has a name for', async () => {
+    const { trainer } = await grpo('run', { maxSteps: 1, beta: 0.1 }, { rewardFuncs: [firstLetter, accuracyReward()] })
+    const [metrics = {}] = stepMetrics(await collect(trainer))
+    expect(Object.keys(metrics)).toEqual([
+      'clip_ratio/high_max',
+      'clip_ratio/high_mean',
+      'clip_ratio/low_mean',
+      'clip_ratio/low_min',
+      'clip_ratio/region_mean',
+      'completions/clipped_ratio',
+      'completions/max_length',
+      'completions/max_terminated_length',
+      'completions/mean_length',
+      'completions/mean_terminated_length',
+      'completions/min_length',
+      'completions/min_terminated_length',
+      'entropy',
+      'epoch',
+      'frac_reward_zero_std',
+      'grad_norm',
+      'kl',
+      'learning_rate',
+      'loss',
+      'num_tokens',
+      'reward',
+      'reward_std',
+      'rewards/accuracy/mean',
+      'rewards/accuracy/std',
+      'rewards/first/mean',
+      'rewards/first/std',
+      'sampling/sampling_logp_difference/max',
+      'sampling/sampling_logp_difference/mean',
+      'step_time',
+    ])
+    expect(metrics.entropy).toBeCloseTo(Math.log(29), 4)
+    expect(metrics['sampling/sampling_logp_difference/max']).toBeLessThan(1e-6)
+  })
+
+  it.each(['off', 'drop'] as const)(
+    'gives the same weights whatever the micro-batch, with dynamicSampling %s',
+    async (dynamicSampling) => {
+      const tables = []
+      for (const tokensPerMicroBatch of [1, 25, 10_000]) {
+        const { trainer, policy, engine } = await grpo(`run${tokensPerMicroBatch}`, {
+          maxSteps: 3,
+          tokensPerMicroBatch,
+          beta: 0.05,
+          dynamicSampling,
+          epsilonHigh: 0.28,
+        })
+        let passes = 0
+        engine.onForward = () => passes++
+        await trainer.train()
+        if (tokensPerMicroBatch === 1 && dynamicSampling === 'off') expect(passes).toBeGreaterThan(12)
+        tables.push(table(policy))
+      }
+      const [first = new Float64Array(), ...others] = tables
+      expect(Math.max(...first)).toBeGreaterThan(0.1)
+      for (const other of others) {
+        expect(Math.max(...first.map((value, i) => Math.abs(value - (other[i] ?? 0))))).toBeLessThan(1e-5)
+      }
+    },
+  )
+
+  it('keeps the policy nearer to the reference with a larger beta', async () => {
+    const distances: number[] = []
+    for (const beta of [0.01, 2]) {
+      const { trainer, engine } = await grpo(`beta${beta}`, { beta, maxSteps: 20 })
+      const { metrics } = await trainer.train()
+      distances.push(metrics.kl ?? Number.NaN)
+      // The frozen copy is freed at the end of the run; the policy is not.
+      expect(engine.models.map(({ disposed }) => disposed)).toEqual([false, true])
+    }
+    expect(distances[1]).toBeLessThan(0.5 * (distances[0] ?? 0))
+  })
+
+  it('takes the model without adapters as the reference under LoRA', async () => {
+    const lora = { r: 2, alpha: 4, targetModules: ['q_proj'], seed: 0 }
+    const { policy, engine } = await fakePolicy(join(dir, 'model'), { lora })
+    const trainer = new GRPOTrainer({
+      model: policy,
+      trainDataset: questions,
+      rewardFuncs: firstLetter,
+      args: args({ beta: 0.1, maxSteps: 5 }),
+    })
+    const metrics = stepMetrics(await collect(trainer))
+    expect(metrics[0]?.kl).toBe(0)
+    expect(metrics.at(-1)?.kl).toBeGreaterThan(0)
+    expect(engine.models).toHaveLength(1)
+  })
+
+  it('trains several times on the same completions, with the ratio to the policy that sampled them', async () => {
+    const { trainer, policy } = await grpo('run', { numIterations: 4, maxSteps: 8 })
+    const native = policy.native
+    const metrics = stepMetrics(await collect(trainer))
+    expect(native instanceof FakeModel && native.generateCalls).toBe(2)
+    expect(metrics[0]?.['clip_ratio/region_mean']).toBe(0)
+    expect(metrics[3]?.['clip_ratio/region_mean']).toBeGreaterThan(0)
+  })
+
+  it('feeds several updates from one generation batch', async () => {
+    const { trainer, policy } = await grpo('run', { perDeviceTrainBatchSize: 8, stepsPerGeneration: 4, maxSteps: 8 })
+    const native = policy.native
+    const events = await collect(trainer)
+    expect(native instanceof FakeModel && native.generateCalls).toBe(2)
+    expect(events.filter(({ type }) => type === 'completions')).toHaveLength(2)
+    expect(stepMetrics(events)).toHaveLength(8)
+  })
+
+  it('frees every pass and the optimizer, and never the policy', async () => {
+    const { trainer, policy, engine } = await grpo('run', { maxSteps: 3, beta: 0.1 })
+    await trainer.train()
+    expect(engine.live).toEqual({ forwards: 0, optimizers: 0 })
+    expect(policy.native instanceof FakeModel && policy.native.disposed).toBe(false)
+  })
+
+  it('stops with the example and the reward named when a reward fails, and frees what it holds', async () => {
+    const { trainer, engine } = await grpo('run', {}, { rewardFuncs: [named('picky', () => Number.NaN)] })
+    await expect(trainer.train()).rejects.toThrow(/\[reward picky\] example (one|two|three|four), .* gave NaN/)
+    expect(engine.live).toEqual({ forwards: 0, optimizers: 0 })
+  })
+
+  it('ends with reason stopped when a callback says stop', async () => {
+    const { trainer } = await grpo(
+      'run',
+      {},
+      { callbacks: [(event) => (event.type === 'step' && event.step === 3 ? 'stop' : undefined)] },
+    )
+    expect(await trainer.train()).toMatchObject({ reason: 'stopped', steps: 3 })
+  })
+
+  it('tells reporters of the end, and closes them, when the caller leaves the loop over the events', async () => {
+    const heard: string[] = []
+    const reporter = {
+      onEvent: (event: TrainEvent) => void heard.push(event.type),
+      close: () => void heard.push('closed'),
+    }
+    const { trainer, engine } = await grpo('run', { logCompletions: false }, { reporters: [reporter] })
+    for await (const event of trainer) if (event.type === 'step' && event.step === 2) break
+    expect(heard).toEqual(['start', 'step', 'step', 'end', 'closed'])
+    expect(engine.live).toEqual({ forwards: 0, optimizers: 0 })
+  })
+
+  it('refuses rewards and weights of different number, and needs at least one reward', async () => {
+    await expect(grpo('a', {}, { rewardWeights: [1, 2] })).rejects.toThrow(
+      'expected one weight for each of the 1 rewards, got 2',
+    )
+    await expect(grpo('b', {}, { rewardFuncs: [] })).rejects.toThrow('at least one reward')
+  })
+})
+
+describe('checkpoints of a run', () => {
+  it.each([
+    ['between batches', { saveSteps: 4 }],
+    ['between two updates on the same completions', { saveSteps: 3, numIterations: 2, beta: 0.1 }],
+    ['between slices of a generation batch', { saveSteps: 3, perDeviceTrainBatchSize: 16, stepsPerGeneration: 2 }],
+  ] satisfies [string, GRPOConfig][])('go on bit for bit %s', async (_, config) => {
+    const whole = await grpo('whole', { ...config, maxSteps: 10, outputDir: join(dir, 'whole-run') })
+    const wholeEvents = await collect(whole.trainer)
+    const part = await grpo('part', { ...config, maxSteps: 10, outputDir: join(dir, 'part-run') })
+    for await (const event of part.trainer) if (event.type === 'checkpoint') break
+    const rest = await grpo('part', { ...config, maxSteps: 10, outputDir: join(dir, 'part-run') })
+    const restEvents = await collect(rest.trainer.events({ resumeFromCheckpoint: true }))
+
+    expect(table(rest.policy)).toEqual(table(whole.policy))
+    const withoutTime = (events: readonly TrainEvent[]) =>
+      stepMetrics(events).map(({ step_time: _time, ...metrics }) => metrics)
+    expect(withoutTime(restEvents)).toEqual(withoutTime(wholeEvents).slice(config.saveSteps))
+    const [start] = restEvents
+    expect(start).toMatchObject({ type: 'start', step: config.saveSteps })
+  })
+
+  it('are model folders with the tokenizer, the trainer and the optimizer, as many as saveTotalLimit', async () => {
+    const { trainer } = await grpo('run', { maxSteps: 6, saveSteps: 2, saveTotalLimit: 2, outputDir: join(dir, 'out') })
+    await trainer.train()
+    expect(readdirSync(join(dir, 'out', 'checkpoints')).sort()).toEqual(['step-4', 'step-6'])
+    expect(readdirSync(join(dir, 'out', 'checkpoints', 'step-6')).sort()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'optimizer.safetensors',
+      'tokenizer.json',
+      'trainer.json',
+    ])
+    expect(existsSync(join(dir, 'out', 'metrics.jsonl'))).toBe(true)
+  })
+
+  it('are written when the run is interrupted, without the step that was cut off', async () => {
+    const whole = await grpo('whole', { maxSteps: 6, tokensPerMicroBatch: 1 })
+    await whole.trainer.train()
+
+    const control = new AbortController()
+    const outputDir = join(dir, 'out')
+    const part = await grpo('part', { maxSteps: 6, tokensPerMicroBatch: 1, outputDir }, { signal: control.signal })
+    let passes = 0
+    part.engine.onForward = () => {
+      // The tenth pass lies inside the third step, which has four micro-batches.
+      if (++passes === 10) control.abort()
+    }
+    expect(await part.trainer.train()).toMatchObject({ reason: 'aborted', steps: 2 })
+    expect(part.engine.live).toEqual({ forwards: 0, optimizers: 0 })
+    expect(readdirSync(join(outputDir, 'checkpoints'))).toEqual(['step-2'])
+    if (!(part.policy.native instanceof FakeModel)) throw new Error('not a fake model')
+    expect(Math.max(...part.policy.native.gradient.map(Math.abs))).toBe(0)
+
+    const rest = await grpo('part', { maxSteps: 6, tokensPerMicroBatch: 1, outputDir })
+    await rest.trainer.train({ resumeFromCheckpoint: true })
+    expect(table(rest.policy)).toEqual(table(whole.policy))
+  })
+
+  it('are written when the run is interrupted while it samples', async () => {
+    const control = new AbortController()
+    const outputDir = join(dir, 'out')
+    const { trainer } = await grpo('run', { outputDir }, { signal: control.signal })
+    for await (const event of trainer) if (event.type === 'step') setImmediate(() => control.abort())
+    expect(readdirSync(join(outputDir, 'checkpoints'))).toEqual(['step-1'])
+  })
+
+  it('hold the adapter alone under LoRA, and go on from it', async () => {
+    const lora = { r: 2, alpha: 4, targetModules: ['q_proj'], seed: 0 }
+    const outputDir = join(dir, 'out')
+    const { policy } = await fakePolicy(join(dir, 'model'), { lora })
+    const options = { trainDataset: questions, rewardFuncs: firstLetter, args: args({ outputDir, maxSteps: 2 }) }
+    await new GRPOTrainer({ model: policy, ...options }).train()
+    const checkpoint = join(outputDir, 'checkpoints', 'step-2')
+    expect(readdirSync(checkpoint).sort()).toEqual([
+      'adapter_config.json',
+      'adapter_model.safetensors',
+      'optimizer.safetensors',
+      'tokenizer.json',
+      'trainer.json',
+    ])
+    expect(JSON.parse(readFileSync(join(checkpoint, 'adapter_config.json'), 'utf8'))).toMatchObject({
+      r: 2,
+      lora_alpha: 4,
+    })
+    const again = await fakePolicy(join(dir, 'model'), { lora })
+    await new GRPOTrainer({ model: again.policy, ...options }).train({ resumeFromCheckpoint: checkpoint })
+    expect(table(again.policy)).toEqual(table(policy))
+  })
+
+  it('say which options are not what they were', async () => {
+    const outputDir = join(dir, 'out')
+    await (await grpo('run', { outputDir, maxSteps: 1 })).trainer.train()
+    const again = await grpo('run', { outputDir, maxSteps: 2, beta: 0.1, saveSteps: 7 })
+    const events = await collect(again.trainer.events({ resumeFromCheckpoint: true }))
+    const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+    expect(warnings).toEqual([
+      'maxSteps was 1 in the checkpoint and is 2 now',
+      'beta was 0 in the checkpoint and is 0.1 now',
+    ])
+  })
+
+  it('are refused with another dataset, and asked for where there are none', async () => {
+    const outputDir = join(dir, 'out')
+    const first = await grpo('run', { outputDir, maxSteps: 1 })
+    await expect(first.trainer.train({ resumeFromCheckpoint: true })).rejects.toThrow('no checkpoint to go on from')
+    await first.trainer.train()
+    const rows = fromArray([...Array(8)].map(() => questions.get(0)))
+    const second = await grpo('run', { outputDir, maxSteps: 2 }, { trainDataset: rows })
+    await expect(second.trainer.train({ resumeFromCheckpoint: true })).rejects.toThrow(
+      'trained on 4 rows, the dataset has 8',
+    )
+  })
+})
+
+describe('SFTTrainer', () => {
+  const lessons = fromArray([
+    { messages: [{ role: 'user', content: 'red a' }], completion: 'xy' },
+    { messages: [{ role: 'user', content: 'red b' }], completion: 'yz' },
+    { messages: [{ role: 'user', content: 'red c' }], completion: 'z' },
+  ])
+
+  it('learns the completions and their end', async () => {
+    const { policy } = await fakePolicy(join(dir, 'model'))
+    const trainer = new SFTTrainer({
+      model: policy,
+      trainDataset: lessons,
+      evalDataset: lessons,
+      args: { learningRate: 0.3, maxSteps: 60, perDeviceTrainBatchSize: 3, evalSteps: 30 },
+    })
+    const events = await collect(trainer)
+    const losses = stepMetrics(events).map(({ loss = 0 }) => loss)
+    expect(losses[0]).toBeCloseTo(Math.log(29), 4)
+    expect(losses.at(-1)).toBeLessThan(0.9)
+    const evaluations = events.flatMap((event) => (event.type === 'eval' ? [event.metrics] : []))
+    expect(evaluations).toHaveLength(2)
+    expect(evaluations[1]?.eval_loss).toBeLessThan(evaluations[0]?.eval_loss ?? 0)
+    expect(evaluations[1]?.eval_mean_token_accuracy).toBeGreaterThan(0.7)
+  })
+
+  it('takes the last, shorter batch of an epoch too', async () => {
+    const { policy } = await fakePolicy(join(dir, 'model'))
+    const trainer = new SFTTrainer({
+      model: policy,
+      trainDataset: lessons,
+      args: { numTrainEpochs: 2, perDeviceTrainBatchSize: 2 },
+    })
+    expect(await trainer.train()).toMatchObject({ reason: 'finished', steps: 4 })
+  })
+
+  it('names the row that has no completion', async () => {
+    const { policy } = await fakePolicy(join(dir, 'model'))
+    const trainer = new SFTTrainer({ model: policy, trainDataset: questions, args: { maxSteps: 1 } })
+    await expect(trainer.train()).rejects.toThrow(/example (one|two|three|four): completion: expected/)
+  })
+})
