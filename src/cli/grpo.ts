@@ -1,0 +1,67 @@
+/** `vsgrpo grpo`: trains a model on rewards. */
+import type { Command } from 'commander'
+import { InputError } from '../errors.js'
+import { resolveGRPOConfig } from '../train/config.js'
+import { GRPOTrainer } from '../train/trainer.js'
+import type { Config, Shape } from './config.js'
+import { loadRewards } from './reward-funcs.js'
+import { commonShape, locating, openDataset, shapeOf, trainingArgs } from './run-config.js'
+import { addTrainingCommand, type Training } from './train.js'
+
+const shape: Shape = { ...commonShape, rewardFuncs: null, rewardWeights: null, args: shapeOf(resolveGRPOConfig()) }
+
+export function register(program: Command): void {
+  addTrainingCommand(program, { name: 'grpo', description: 'train a model on rewards (GRPO)', shape, help }, prepare)
+}
+
+async function prepare(config: Config): Promise<Training> {
+  const { outputDir, ...given } = trainingArgs(config)
+  const args = { ...locating(config, () => resolveGRPOConfig(given)), outputDir }
+  const rewardFuncs = await loadRewards(config)
+  const rewardWeights = readWeights(config, rewardFuncs.length)
+  const trainDataset = openDataset(config, 'trainDataset')
+  const evalDataset = openDataset(config, 'evalDataset')
+  return {
+    outputDir,
+    train: (parts, options) =>
+      new GRPOTrainer({ ...parts, trainDataset, evalDataset, rewardFuncs, rewardWeights, args }).train(options),
+  }
+}
+
+function readWeights(config: Config, count: number): number[] | undefined {
+  const value = config.get('rewardWeights')
+  if (value === undefined || value === null) return undefined
+  if (Array.isArray(value) && value.length === count && value.every((weight) => typeof weight === 'number'))
+    return value
+  throw new InputError(
+    `${config.where('rewardWeights')}: expected one number per reward (${count}), got ${JSON.stringify(value)}`,
+    {
+      code: 'ERR_VSGRPO_CONFIG',
+    },
+  )
+}
+
+const help = `
+config.yaml:
+  model: models/Qwen2-VL-2B-Instruct     # a Hugging Face folder
+  trainDataset: train.jsonl              # rows {"messages": [...], "answer": ...}; other columns reach the rewards
+  evalDataset: test.jsonl                # optional
+  rewardFuncs: [accuracy, format:think, ./rewards.mjs#short]
+  rewardWeights: [1, 0.5, 0.1]           # optional
+  lora: { r: 16 }                        # optional; without it all weights train
+  args:                                  # TRL's names, in camelCase or snake_case
+    learningRate: 1e-5
+    numGenerations: 8
+    maxCompletionLength: 256
+    beta: 0.001
+    evalSteps: 100
+    outputDir: runs/first                # default: runs/<name of the file>
+
+Built-in rewards: accuracy, relativeAccuracy, format:think, format:observe, format:vanilla. A reward of your own is a
+function that a file exports: export const short = ({ text }) => (text.length < 200 ? 1 : 0)
+
+The run folder holds config.json, metrics.jsonl, completions.jsonl, checkpoints/step-N and report.html.
+Ctrl-C saves a checkpoint and exits with 130; --resume goes on from it.
+
+Example:
+  vsgrpo grpo config.yaml --learning-rate 1e-6 --max-steps 300`

@@ -1,0 +1,86 @@
+/** Options that several commands share, and how their values are read. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { InputError } from '../errors.js'
+import type { LoadModelOptions } from '../policy.js'
+
+/** As commander hands them over. */
+export interface ModelOptions {
+  readonly device: 'auto' | 'cpu' | 'cuda'
+  readonly dtype: 'auto' | 'float32' | 'bfloat16'
+  readonly processor: 'hf' | 'hf-slow' | 'qwen-vl-utils'
+  readonly ropeCompat: 4 | 5
+}
+
+/** Adds --device, --dtype, --processor and --rope-compat to a command. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--device <name>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'))
+    .addOption(
+      new Option('--dtype <name>', 'arithmetic; auto: bfloat16 where the CPU is fast at it')
+        .choices(['auto', 'float32', 'bfloat16'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--processor <name>', "whose image processing: transformers' own (hf, hf-slow) or qwen-vl-utils")
+        .choices(['hf', 'hf-slow', 'qwen-vl-utils'])
+        .default('hf'),
+    )
+    .addOption(
+      new Option('--rope-compat <version>', "whose positions: transformers 4's or 5's")
+        .argParser(ropeCompat)
+        .default(4),
+    )
+}
+
+/** What `loadModel` needs for answering and scoring; throws an InputError for a device that this build cannot use. */
+export function loadOptions(options: ModelOptions): LoadModelOptions {
+  const device = checkedDevice(options.device)
+  const processor = { profile: options.processor, ropeCompat: options.ropeCompat }
+  return { device, dtype: options.dtype, processor, trainable: false }
+}
+
+/**
+ * Adds an option that must be given. commander's own required options are reported before unknown ones, so that
+ * `--modle x` would be told as a missing --model instead of a typing mistake.
+ */
+export function addRequired<T>(
+  command: Command,
+  flags: string,
+  description: string,
+  parse?: (text: string) => T,
+): Command {
+  const option = new Option(flags, `${description} (required)`)
+  if (parse) option.argParser(parse)
+  return command.addOption(option).hook('preAction', () => {
+    if (command.getOptionValue(option.attributeName()) !== undefined) return
+    throw new InputError(`${flags} is missing: ${description}; see vsgrpo ${command.name()} --help`)
+  })
+}
+
+export function checkedDevice(device: ModelOptions['device']): 'auto' | 'cpu' {
+  if (device !== 'cuda') return device
+  throw new InputError('--device cuda: this build of vsgrpo has no CUDA yet; use --device cpu (or leave it out)')
+}
+
+/** A parser of numbers for commander: `numberIn({ min: 1, integer: true })`. */
+export function numberIn(range: { min?: number; max?: number; integer?: boolean }): (text: string) => number {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, integer = false } = range
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text)
+    if (value >= min && value <= max && Number.isFinite(value) && (!integer || Number.isSafeInteger(value)))
+      return value
+    throw new InvalidArgumentError(`Expected ${integer ? 'a whole number' : 'a number'}${span(min, max)}.`)
+  }
+}
+
+function span(min: number, max: number): string {
+  if (Number.isFinite(min) && Number.isFinite(max)) return ` from ${min} to ${max}`
+  if (Number.isFinite(min)) return ` of at least ${min}`
+  return Number.isFinite(max) ? ` of at most ${max}` : ''
+}
+
+function ropeCompat(text: string): 4 | 5 {
+  if (text === '4') return 4
+  if (text === '5') return 5
+  throw new InvalidArgumentError('Expected 4 or 5.')
+}

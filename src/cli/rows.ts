@@ -1,0 +1,122 @@
+/**
+ * Rows in, rows out, for `generate` and `score`: prompts are made and answered some hundred rows at a time, and the
+ * output appears as a whole at the end, so that a bad row leaves nothing half-written.
+ */
+import { existsSync, statSync } from 'node:fs'
+import type { Dataset } from '../data/index.js'
+import { AbortedError, InputError } from '../errors.js'
+import { AtomicFile } from '../log/atomic.js'
+import { duration } from '../log/format.js'
+import type { PolicyProcessor } from '../policy.js'
+import type { Example, Prompt } from '../types.js'
+
+export interface InputRow {
+  readonly index: number
+  readonly example: Example
+  readonly prompt: Prompt
+  /** `file:line`, for errors. */
+  readonly where: string
+}
+
+export interface RowsOptions {
+  readonly input: Dataset
+  readonly processor: PolicyProcessor
+  /** A path, or `-` for stdout. */
+  readonly output: string
+  /** Answers a part of the rows, in order. */
+  readonly answer: (rows: readonly InputRow[]) => Promise<readonly object[]>
+  readonly signal: AbortSignal
+  /** Progress; default stderr. */
+  readonly say?: (line: string) => void
+}
+
+/** A part ends at this many rows, or at this many numbers of pixels, whichever comes first. */
+const rowsPerPart = 256
+const pixelsPerPart = 1e8
+const sayEveryMs = 5000
+
+/** Reads, answers and writes every row. */
+export async function mapRows(options: RowsOptions): Promise<void> {
+  const output = openOutput(options.output)
+  const say = options.say ?? ((line: string) => process.stderr.write(`${line}\n`))
+  const { length } = options.input
+  const startedAt = Date.now()
+  let saidAt = startedAt
+  let done = 0
+  try {
+    for await (const part of parts(options)) {
+      for (const row of await options.answer(part)) output.write(`${JSON.stringify(row)}\n`)
+      done += part.length
+      const now = Date.now()
+      if (done < length && now - saidAt < sayEveryMs) continue
+      saidAt = now
+      const seconds = (now - startedAt) / 1000
+      say(
+        `${done}/${length} rows  ${done < length ? `${duration((seconds * (length - done)) / done)} left` : `in ${duration(seconds)}`}`,
+      )
+    }
+    output.commit()
+  } catch (error) {
+    output.discard()
+    throw error
+  }
+}
+
+/** Throws an InputError when prompt and answer together do not fit into the model's positions. */
+export function checkLength(
+  row: InputRow,
+  answerTokens: number,
+  processor: Pick<PolicyProcessor, 'maxPositions'>,
+): void {
+  const tokens = row.prompt.ids.length
+  if (tokens + answerTokens <= processor.maxPositions) return
+  const answer = answerTokens > 1 ? ` and its completion ${answerTokens}` : ''
+  throw new InputError(
+    `${row.where}: the prompt has ${tokens} tokens${answer}, the model allows ${processor.maxPositions}; use fewer or smaller frames or a shorter text`,
+  )
+}
+
+async function* parts({ input, processor, signal }: RowsOptions): AsyncGenerator<InputRow[]> {
+  let part: InputRow[] = []
+  let pixels = 0
+  let seen = new Set<string>()
+  for (let index = 0; index < input.length; index++) {
+    if (signal.aborted) throw new AbortedError(undefined, signal.reason)
+    const where = input.where?.(index) ?? `row ${index + 1}`
+    const example = input.get(index)
+    const prompt = await processor.prompt(example.messages, { where, signal })
+    part.push({ index, example, prompt, where })
+    for (const { key, patches } of prompt.media) {
+      if (!seen.has(key)) pixels += patches.length
+      seen.add(key)
+    }
+    if (part.length < rowsPerPart && pixels < pixelsPerPart) continue
+    yield part
+    part = []
+    pixels = 0
+    seen = new Set()
+  }
+  if (part.length > 0) yield part
+}
+
+interface Output {
+  write(text: string): void
+  commit(): void
+  discard(): void
+}
+
+/** stdout gets its rows at the end, all of them: a pipe must not see half a result either. */
+function openOutput(output: string): Output {
+  if (output !== '-') {
+    if (existsSync(output) && statSync(output).isDirectory()) {
+      throw new InputError(`--output ${output}: that is a folder; name a file, e.g. ${output}/out.jsonl`)
+    }
+    return new AtomicFile(output)
+  }
+  const rows: string[] = []
+  return {
+    write: (text) => void rows.push(text),
+    commit: () => void process.stdout.write(rows.join('')),
+    discard() {},
+  }
+}

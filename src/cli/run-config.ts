@@ -1,0 +1,146 @@
+/** What the training commands share of a configuration: the model, the datasets, and where the run goes. */
+import { existsSync } from 'node:fs'
+import { type Dataset, jsonl } from '../data/index.js'
+import { InputError } from '../errors.js'
+import type { LoadModelOptions, LoraConfig } from '../policy.js'
+import type { Config, Shape } from './config.js'
+
+const dataset: Shape = { path: null, mediaRoot: null }
+
+/** Names outside `args`. */
+export const commonShape: Shape = {
+  model: null,
+  trainDataset: dataset,
+  evalDataset: dataset,
+  device: null,
+  dtype: null,
+  lora: { r: null, alpha: null, targetModules: null, dropout: null, seed: null },
+  freezeVision: null,
+  processor: null,
+  ropeCompat: null,
+}
+
+/** Every name of a table of options, as a shape. */
+export function shapeOf(options: object): Shape {
+  return Object.fromEntries(Object.keys(options).map((name) => [name, null]))
+}
+
+/** `model`: a folder, or a hub name that `loadModel` looks up. */
+export function modelName(config: Config): string {
+  const name = text(config, 'model')
+  if (name === undefined) throw missing(config, 'model', 'the folder of a Qwen2-VL model')
+  const path = config.path('model', name)
+  // "Qwen/Qwen2-VL-2B-Instruct" is a hub name, unless there is such a folder.
+  return existsSync(path) || !/^[\w.-]+\/[\w.-]+$/.test(name) ? path : name
+}
+
+/** Options of `loadModel` for training. */
+export function modelOptions(config: Config): LoadModelOptions {
+  const device = choice(config, 'device', ['auto', 'cpu', 'cuda'])
+  if (device === 'cuda')
+    throw wrong(config, 'device', 'this build of vsgrpo has no CUDA yet; use cpu (or leave it out)')
+  const rope = config.get('ropeCompat')
+  if (rope !== undefined && rope !== 4 && rope !== 5)
+    throw wrong(config, 'ropeCompat', `expected 4 or 5, got ${JSON.stringify(rope)}`)
+  const lora = loraConfig(config)
+  return {
+    device,
+    dtype: choice(config, 'dtype', ['auto', 'float32', 'bfloat16']),
+    processor: { profile: choice(config, 'processor', ['hf', 'hf-slow', 'qwen-vl-utils']), ropeCompat: rope },
+    ...(lora ? { lora } : {}),
+    ...(config.get('freezeVision') === undefined ? {} : { freezeVision: flag(config, 'freezeVision') }),
+  }
+}
+
+/** `trainDataset` (required) or `evalDataset`: a JSON Lines file, or `{ path, mediaRoot }`. */
+export function openDataset(config: Config, name: 'trainDataset'): Dataset
+export function openDataset(config: Config, name: 'evalDataset'): Dataset | undefined
+export function openDataset(config: Config, name: 'trainDataset' | 'evalDataset'): Dataset | undefined {
+  const field = config.get(name) === undefined ? `${name}.path` : name
+  const path = text(config, field)
+  if (path === undefined) {
+    if (name === 'trainDataset') throw missing(config, name, 'a JSON Lines file of examples')
+    return undefined
+  }
+  const root = text(config, `${name}.mediaRoot`)
+  return jsonl(
+    config.path(field, path),
+    root === undefined ? {} : { mediaRoot: config.path(`${name}.mediaRoot`, root) },
+  )
+}
+
+/** `args` with `outputDir` made absolute; default `runs/<file name>` beside the configuration. */
+export function trainingArgs(config: Config): Record<string, unknown> & { outputDir: string } {
+  const given = text(config, 'args.outputDir') ?? `runs/${config.file.replace(/^.*[/\\]/, '').replace(/\.[^.]+$/, '')}`
+  return { ...config.section('args'), outputDir: config.path('args.outputDir', given) }
+}
+
+/** Runs a check of options, and says in its errors where the option stands: `[args] beta: …` becomes `file:3: args.beta: …`. */
+export function locating<T>(config: Config, check: () => T): T {
+  try {
+    return check()
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    const [, group = '', name = '', rest = ''] = /^\[(\w+)\] (\w+): ([\s\S]*)$/.exec(error.message) ?? []
+    const path = `${group}.${name}`
+    if (config.get(path) === undefined) throw new InputError(`${config.file}: ${error.message}`, error)
+    throw new InputError(`${config.where(path)}: ${rest}`, error)
+  }
+}
+
+function loraConfig(config: Config): LoraConfig | undefined {
+  const whole = config.get('lora')
+  const { r, alpha, targetModules, dropout, seed } = config.section('lora')
+  if (whole === true) throw wrong(config, 'lora', 'expected its rank, e.g. { r: 16 }, got true')
+  if (whole === false || whole === null || Object.keys(config.section('lora')).length === 0) return undefined
+  if (typeof r !== 'number') throw missing(config, 'lora.r', 'the rank of the adapters, e.g. 16')
+  if (alpha !== undefined && typeof alpha !== 'number') throw wrong(config, 'lora.alpha', 'expected a number')
+  if (seed !== undefined && typeof seed !== 'number') throw wrong(config, 'lora.seed', 'expected a number')
+  if (dropout !== undefined && dropout !== 0)
+    throw wrong(config, 'lora.dropout', 'LoRA dropout is not supported; remove it')
+  if (targetModules !== undefined && !isTexts(targetModules))
+    throw wrong(config, 'lora.targetModules', 'expected a list of names such as q_proj')
+  return { r, alpha, targetModules, seed }
+}
+
+function text(config: Config, name: string): string | undefined {
+  const value = config.get(name)
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string' && value !== '') return value
+  throw wrong(config, name, `expected a text, got ${JSON.stringify(value)}`)
+}
+
+function flag(config: Config, name: string): boolean {
+  const value = config.get(name)
+  if (typeof value === 'boolean') return value
+  throw wrong(config, name, `expected true or false, got ${JSON.stringify(value)}`)
+}
+
+function choice<T extends string>(config: Config, name: string, values: readonly T[]): T | undefined {
+  const value = config.get(name)
+  if (value === undefined) return undefined
+  const found = values.find((candidate) => candidate === value)
+  if (found === undefined) throw wrong(config, name, `expected ${values.join(', ')}, got ${JSON.stringify(value)}`)
+  return found
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
+}
+
+function wrong(config: Config, name: string, message: string): InputError {
+  return new InputError(`${config.where(name)}: ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
+}
+
+function missing(config: Config, name: string, what: string): InputError {
+  return new InputError(
+    `${config.file}: ${name} is missing: expected ${what}; add it to the file or give --${kebab(name)}`,
+    {
+      code: 'ERR_VSGRPO_CONFIG',
+    },
+  )
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}

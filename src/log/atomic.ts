@@ -1,0 +1,96 @@
+/**
+ * Files that are whole or not there: written beside their place under a temporary name, flushed, then renamed.
+ * A failed write leaves an older file of that name as it was.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { VsgrpoError } from '../errors.js'
+
+/** Writes a whole text file; throws a `VsgrpoError` that names the file when the disk refuses (full, read-only, …). */
+export function writeAtomically(file: string, text: string): void {
+  const output = new AtomicFile(file)
+  try {
+    output.write(text)
+    output.commit()
+  } catch (error) {
+    output.discard()
+    throw error
+  }
+}
+
+/** A text file that appears at its place, complete, at `commit()`; `discard()` leaves no trace of it. */
+export class AtomicFile {
+  private readonly temporary: string
+  private readonly descriptor: number
+  private open = true
+
+  constructor(readonly file: string) {
+    this.temporary = `${file}.${process.pid}.tmp`
+    this.descriptor = saving(file, () => {
+      mkdirSync(dirname(file), { recursive: true })
+      return openSync(this.temporary, 'w')
+    })
+  }
+
+  write(text: string): void {
+    saving(this.file, () => writeFully(this.descriptor, text))
+  }
+
+  commit(): void {
+    saving(this.file, () => {
+      fsyncSync(this.descriptor)
+      this.close()
+      renameSync(this.temporary, this.file)
+    })
+  }
+
+  /** After `commit()` it does nothing. */
+  discard(): void {
+    this.close()
+    rmSync(this.temporary, { force: true })
+  }
+
+  private close(): void {
+    if (!this.open) return
+    this.open = false
+    closeSync(this.descriptor)
+  }
+}
+
+/** `writeSync` may write less than it was given: goes on until all is out. */
+export function writeFully(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text)
+  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done)
+}
+
+/** Runs a step of saving `file`, and turns what the system says into an error that names the file and the cure. */
+export function saving<T>(file: string, step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    throw savingError(file, error)
+  }
+}
+
+const cures: Record<string, string> = {
+  ENOSPC: 'the disk is full: free some space and go on with --resume; what was saved before is whole',
+  EDQUOT: 'the disk quota is used up: free some space and go on with --resume; what was saved before is whole',
+  EACCES: 'no permission to write there: choose another folder or change its permissions',
+  EROFS: 'that disk is read-only: choose another folder',
+  ENOTDIR: 'a part of that path is a file: choose another folder',
+  EISDIR: 'that is a folder: name a file in it',
+}
+
+function savingError(file: string, error: unknown): VsgrpoError {
+  const code = errorCode(error)
+  const cause = error instanceof Error ? error.message : String(error)
+  return new VsgrpoError(`cannot write ${file}: ${(code && cures[code]) || cause}`, {
+    code: 'ERR_VSGRPO_SAVE',
+    cause: error,
+  })
+}
+
+/** The system's code of an error (`ENOENT`, …), or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}

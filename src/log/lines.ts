@@ -1,0 +1,76 @@
+/**
+ * JSON Lines files that grow while a run goes on. A row is on disk as a whole or not at all: a write that fails half-way
+ * is taken back. Numbers that JSON cannot hold (NaN, infinities) are written as null.
+ */
+import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { saving, writeAtomically, writeFully } from './atomic.js'
+
+export type Row = Record<string, unknown>
+
+export class LineFile {
+  private readonly descriptor: number
+  private open = true
+
+  /** Opens for appending; the file and its folder are made when missing. */
+  constructor(readonly file: string) {
+    this.descriptor = saving(file, () => {
+      mkdirSync(dirname(file), { recursive: true })
+      return openSync(file, 'a')
+    })
+  }
+
+  /** Appends rows in one write; on an error the file is as it was before. */
+  append(rows: readonly object[]): void {
+    if (rows.length === 0) return
+    const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+    const size = fstatSync(this.descriptor).size
+    saving(this.file, () => {
+      try {
+        writeFully(this.descriptor, text)
+      } catch (error) {
+        if (fstatSync(this.descriptor).size > size) ftruncateSync(this.descriptor, size)
+        throw error
+      }
+    })
+  }
+
+  /** Waits until the rows are on the disk itself. */
+  flush(): void {
+    saving(this.file, () => fsyncSync(this.descriptor))
+  }
+
+  close(): void {
+    if (!this.open) return
+    this.open = false
+    closeSync(this.descriptor)
+  }
+}
+
+/** Reads the rows of a JSON Lines file; none when it is missing. A line torn by a crash (or still being written) is left out. */
+export function readLines(file: string): Row[] {
+  if (!existsSync(file)) return []
+  const rows: Row[] = []
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const row = parseRow(line)
+    if (row !== undefined) rows.push(row)
+  }
+  return rows
+}
+
+/** Rewrites a file of rows with a `step` so that none is later than `step`: what a resumed run will write again. */
+export function truncateAfter(file: string, step: number): void {
+  if (!existsSync(file)) return
+  const kept = readLines(file).filter((row) => typeof row.step === 'number' && row.step <= step)
+  writeAtomically(file, kept.map((row) => `${JSON.stringify(row)}\n`).join(''))
+}
+
+function parseRow(line: string): Row | undefined {
+  if (line.trim() === '') return undefined
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Row) : undefined
+  } catch {
+    return undefined
+  }
+}

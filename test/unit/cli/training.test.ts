@@ -1,0 +1,184 @@
+// The commands from end to end on a fake engine: train, Ctrl-C, resume, generate, score.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { runCommandLine } from '../../../src/cli/program.js'
+import { readLines } from '../../../src/log/lines.js'
+import { fakePolicy } from '../train/fake-engine.js'
+
+vi.mock('../../../src/policy.js', async (importOriginal) => ({
+  ...(await importOriginal<typeof import('../../../src/policy.js')>()),
+  loadModel: async (folder: string) => (await fakePolicy(folder)).policy,
+}))
+
+let dir = ''
+let talk = ''
+let data = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'train-'))
+  talk = ''
+  data = ''
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    talk += String(text)
+    return true
+  })
+  const rows = ['red a', 'red b', 'red c', 'red d'].map((content, i) => ({
+    id: i,
+    messages: [{ role: 'user', content }],
+    answer: 'xyzx'[i],
+    completion: 'xyzx'[i],
+  }))
+  put('rows.jsonl', rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  put('rewards.mjs', 'export const first = ({ text, example }) => (text[0] === example.answer ? 1 : 0)\n')
+  const args =
+    '{ num_generations: 4, per_device_train_batch_size: 8, max-completion-length: 2, maxSteps: 6, evalSteps: 3 }'
+  put('run.yaml', `model: model\ntrainDataset: rows.jsonl\nrewardFuncs: [./rewards.mjs#first]\nargs: ${args}\n`)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  process.exitCode = 0
+})
+
+function put(file: string, text: string): void {
+  writeFileSync(join(dir, file), text)
+}
+
+async function cli(...args: string[]): Promise<number> {
+  return runCommandLine(args, {
+    out: (text) => {
+      data += text
+    },
+    err: (text) => {
+      talk += text
+    },
+  })
+}
+
+const steps = (run: string): unknown[] => readLines(join(dir, run, 'metrics.jsonl')).map((row) => row.step)
+
+/** Presses Ctrl-C as soon as the run folder has a row for the step. */
+function interruptAt(run: string, step: number): void {
+  const timer = setInterval(() => {
+    if (!steps(run).includes(step)) return
+    clearInterval(timer)
+    process.emit('SIGINT')
+  }, 1)
+}
+
+describe('vsgrpo grpo', () => {
+  it('leaves a run folder with configuration, rows, checkpoint and report', async () => {
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--eval-dataset', join(dir, 'rows.jsonl'), '--beta', '0.01')).toBe(
+      0,
+    )
+    const run = join(dir, 'runs/run')
+    expect(readdirSync(run).sort()).toEqual([
+      ...['checkpoints', 'completions.jsonl', 'config.json', 'metrics.jsonl', 'report.html', 'run.json'],
+    ])
+    expect(readdirSync(join(run, 'checkpoints'))).toEqual(['step-6'])
+    expect(steps('runs/run')).toEqual([1, 2, 3, 3, 4, 5, 6, 6])
+    expect(JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'))).toMatchObject({
+      args: { beta: 0.01, maxSteps: 6 },
+    })
+    expect(readFileSync(join(run, 'report.html'), 'utf8')).toContain('<b>Reward</b>')
+    expect(talk).toMatch(/step 6\/6 .*reward/)
+    expect(data).toBe('')
+  })
+
+  it('saves a checkpoint at Ctrl-C, exits with 130, and goes on from it to the same end', async () => {
+    const file = join(dir, 'run.yaml')
+    const [whole, parts] = [join(dir, 'whole'), join(dir, 'parts')]
+    expect(await cli('grpo', file, '--output-dir', whole, '--max-steps', '60')).toBe(0)
+    interruptAt('parts', 3)
+    expect(await cli('grpo', file, '--output-dir', parts, '--max-steps', '60')).toBe(130)
+    const saved = readdirSync(join(parts, 'checkpoints'))
+    expect(saved).toHaveLength(1)
+    expect(saved).not.toEqual(['step-60'])
+    expect(talk).toContain('--resume goes on from here')
+    expect(process.listenerCount('SIGINT')).toBe(0)
+    process.exitCode = 0
+    expect(await cli('grpo', file, '--output-dir', parts, '--max-steps', '60', '--resume')).toBe(0)
+    expect(steps('parts')).toEqual(steps('whole'))
+    const weights = (run: string): string => readFileSync(join(run, 'checkpoints/step-60/model.safetensors'), 'utf8')
+    expect(weights(parts)).toBe(weights(whole))
+  })
+
+  it('exits with 1 and names the example when a reward throws, and keeps what was saved', async () => {
+    put(
+      'rewards.mjs',
+      "let n = 0\nexport const first = () => { if (n++ > 20) throw new Error('oh no'); return n % 2 }\n",
+    )
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--save-steps', '1')).toBe(1)
+    expect(talk).toMatch(/error: .*first.*oh no/)
+    expect(readdirSync(join(dir, 'runs/run/checkpoints'))).toContain('step-1')
+    expect(steps('runs/run')).toContain(1)
+  })
+})
+
+describe('vsgrpo sft', () => {
+  it('trains on given answers', async () => {
+    put('run.yaml', 'model: model\ntrainDataset: rows.jsonl\nargs: { maxSteps: 3, outputDir: out }\n')
+    expect(await cli('sft', join(dir, 'run.yaml'))).toBe(0)
+    expect(steps('out')).toEqual([1, 2, 3])
+    expect(readFileSync(join(dir, 'out/report.html'), 'utf8')).toContain('<b>Loss</b>')
+  })
+})
+
+describe('vsgrpo generate and score', () => {
+  it('answer every row, the same with the same seed, and score the answers as they were sampled', async () => {
+    const [input, output, scores] = [join(dir, 'rows.jsonl'), join(dir, 'out.jsonl'), join(dir, 'scores.jsonl')]
+    const model = ['--model', join(dir, 'model')]
+    const generate = [
+      'generate',
+      ...model,
+      '--input',
+      input,
+      '--max-new-tokens',
+      '5',
+      '--num-generations',
+      '2',
+      '--seed',
+      '7',
+    ]
+    expect(await cli(...generate, '--output', output)).toBe(0)
+    const first = readFileSync(output, 'utf8')
+    expect(await cli(...generate, '--output', output)).toBe(0)
+    expect(readFileSync(output, 'utf8')).toBe(first)
+    const rows = readLines(output)
+    expect(rows).toHaveLength(4)
+    expect(Object.keys(rows[0] ?? {})).toEqual(['completions'])
+    expect(rows[0]?.completions).toHaveLength(2)
+    expect(rows[0]).toMatchObject({
+      completions: [{ text: expect.any(String), finishReason: expect.stringMatching(/stop|length/) }, {}],
+    })
+
+    expect(await cli('score', ...model, '--input', input, '--output', scores)).toBe(0)
+    const [scored] = readLines(scores)
+    expect(scored).toMatchObject({ promptTokens: 5, completionIds: [24] })
+    expect(scored?.logps).toEqual([expect.closeTo(Math.log(1 / 29), 5)])
+  })
+
+  it('write to stdout when no output is named, and only rows', async () => {
+    const written = vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
+    expect(
+      await cli('generate', '--model', join(dir, 'model'), '--input', join(dir, 'rows.jsonl'), '--max-new-tokens', '2'),
+    ).toBe(0)
+    const lines = written.mock.calls
+      .map(([text]) => String(text))
+      .join('')
+      .trimEnd()
+      .split('\n')
+    expect(lines).toHaveLength(4)
+    for (const line of lines) expect(JSON.parse(line)).toHaveProperty('completions')
+  })
+
+  it('name the row whose prompt is longer than the model allows, and write nothing', async () => {
+    put('long.jsonl', `${JSON.stringify({ messages: [{ role: 'user', content: 'a'.repeat(100) }] })}\n`)
+    const output = join(dir, 'out.jsonl')
+    expect(
+      await cli('generate', '--model', join(dir, 'model'), '--input', join(dir, 'long.jsonl'), '--output', output),
+    ).toBe(2)
+    expect(talk).toMatch(/long.jsonl:1: the prompt has 100 tokens, the model allows 64/)
+    expect(existsSync(output)).toBe(false)
+  })
+})
