@@ -1,0 +1,103 @@
+// AdamW against torch.optim.AdamW with clip_grad_norm_: three steps, saved state, bf16 master weights.
+#include "golden.h"
+#include "optim/adamw.h"
+
+namespace {
+
+using golden::Case;
+
+const std::vector<std::string> kNames = {"matrix", "bias", "second", "norm"};
+const vsgrpo::AdamWOptions kOptions{0.9, 0.999, 1e-8, 0.1};
+
+std::vector<vsgrpo::Parameter> start(const Case& c, at::ScalarType dtype = at::kFloat) {
+  std::vector<vsgrpo::Parameter> parameters;
+  for (const std::string& name : kNames) {
+    parameters.push_back({c["start." + name].to(dtype), {}});
+    parameters.back().make_trainable();
+  }
+  return parameters;
+}
+
+std::vector<std::pair<std::string, vsgrpo::Parameter*>> named(std::vector<vsgrpo::Parameter>& parameters) {
+  std::vector<std::pair<std::string, vsgrpo::Parameter*>> out;
+  for (size_t i = 0; i < kNames.size(); ++i) out.emplace_back(kNames[i], &parameters[i]);
+  return out;
+}
+
+void set_gradients(const Case& c, std::vector<vsgrpo::Parameter>& parameters, int step) {
+  for (size_t i = 0; i < kNames.size(); ++i) parameters[i].grad.copy_(c["grad." + std::to_string(step) + "." + kNames[i]]);
+}
+
+}  // namespace
+
+TEST_CASE("three steps with clipping give torch's parameters and norms, and clear the gradients") {
+  const Case c("", "adamw");
+  std::vector<vsgrpo::Parameter> parameters = start(c);
+  vsgrpo::AdamW optimizer(named(parameters), kOptions);
+  for (int step = 0; step < 3; ++step) {
+    set_gradients(c, parameters, step);
+    const double norm = optimizer.step(1e-3, 1.0);
+    CHECK_LE(std::abs(norm - c.scalar("norm." + std::to_string(step))), 1e-5 * norm);
+    for (size_t i = 0; i < kNames.size(); ++i) {
+      const std::string key = "after." + std::to_string(step) + "." + kNames[i];
+      golden::check_close(key, parameters[i].value, c[key], 2e-7 * 3);
+      CHECK_EQ(parameters[i].grad.abs().sum().item<double>(), 0.0);
+    }
+  }
+}
+
+TEST_CASE("an optimizer restored from its file goes on bit for bit") {
+  const Case c("", "adamw");
+  const golden::TemporaryFolder folder;
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    std::vector<vsgrpo::Parameter> straight = start(c, dtype), resumed = start(c, dtype);
+    vsgrpo::AdamW first(named(straight), kOptions);
+    for (int step = 0; step < 2; ++step) {
+      set_gradients(c, straight, step);
+      first.step(1e-3, 1.0);
+    }
+    first.save(folder.path() + "/optimizer.safetensors");
+    for (size_t i = 0; i < kNames.size(); ++i) resumed[i].value.copy_(straight[i].value);
+    vsgrpo::AdamW second(named(resumed), kOptions);
+    second.load(folder.path() + "/optimizer.safetensors");
+    for (auto* pair : {&straight, &resumed}) set_gradients(c, *pair, 2);
+    first.step(1e-3, 1.0);
+    second.step(1e-3, 1.0);
+    for (size_t i = 0; i < kNames.size(); ++i) CHECK_MESSAGE(straight[i].value.equal(resumed[i].value), kNames[i]);
+  }
+}
+
+TEST_CASE("bf16 weights follow fp32 masters: steps too small for bf16 add up") {
+  vsgrpo::Parameter parameter{at::ones({8}).to(at::kBFloat16), {}};
+  parameter.make_trainable();
+  vsgrpo::AdamW optimizer({{"w", &parameter}}, {});
+  for (int step = 0; step < 100; ++step) {
+    parameter.grad.fill_(1.0f);
+    optimizer.step(1e-4, 0.0);
+  }
+  // 100 steps of 1e-4 each; one step alone is far below bf16's spacing of 0.004 under 1.
+  CHECK_LE(std::abs(parameter.value.to(at::kFloat)[0].item<double>() - 0.99), 0.003);
+}
+
+TEST_CASE("gradients that are not finite are refused and change nothing") {
+  const Case c("", "adamw");
+  std::vector<vsgrpo::Parameter> parameters = start(c);
+  vsgrpo::AdamW optimizer(named(parameters), kOptions);
+  set_gradients(c, parameters, 0);
+  parameters[1].grad[0] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH(optimizer.step(1e-3, 1.0), "gradient norm");
+  for (size_t i = 0; i < kNames.size(); ++i) CHECK(parameters[i].value.equal(c["start." + kNames[i]]));
+}
+
+TEST_CASE("state of another model is refused by name, and leaves the optimizer as it was") {
+  const Case c("", "adamw");
+  const golden::TemporaryFolder folder;
+  const std::string path = folder.path() + "/optimizer.safetensors";
+  std::vector<vsgrpo::Parameter> parameters = start(c);
+  vsgrpo::AdamW optimizer(named(parameters), kOptions);
+  vsgrpo::AdamW({{"matrix", &parameters[0]}}, kOptions).save(path);
+  CHECK_THROWS_WITH(optimizer.load(path), "bias");
+  vsgrpo::AdamW({{"matrix", &parameters[1]}, {"bias", &parameters[1]}, {"second", &parameters[2]}, {"norm", &parameters[3]}}, kOptions).save(path);
+  CHECK_THROWS_WITH(optimizer.load(path), "matrix");
+  CHECK_THROWS_WITH(optimizer.load(golden::model_dir("tiny-a") + "/model.safetensors"), "not an optimizer state");
+}
