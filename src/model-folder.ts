@@ -106,6 +106,14 @@ export function copyModelFiles(from: string, to: string, what: 'model' | 'adapte
   }
 }
 
+/** Makes config.json say the type that the weights beside it are stored in. */
+export function stampDtype(dir: string, dtype: string): void {
+  const file = join(dir, 'config.json')
+  const config = readJson(file, 'not a model')
+  const key = 'dtype' in config ? 'dtype' : 'torch_dtype'
+  if (config[key] !== dtype) writeFileSync(file, `${JSON.stringify({ ...config, [key]: dtype }, null, 2)}\n`)
+}
+
 /** Whether a name looks like one on the Hugging Face hub: `organisation/model`. */
 function isHubName(name: string): boolean {
   return /^[\w][\w.-]*\/[\w][\w.-]*$/.test(name)

@@ -89,6 +89,13 @@ class Generation {
     });
   }
 
+  // A sampled placeholder would ask the training pass for an image that does not exist. Greedy answers stay transformers'.
+  void forbid_placeholders(std::vector<float>& logits) const {
+    for (const int64_t id : {model_.config().image_token, model_.config().video_token}) {
+      logits[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
+    }
+  }
+
   void sample_row(const float* logits, int64_t vocab, int64_t row, std::vector<float>& scratch) {
     Completion& c = completion(row);
     const SamplingOptions& sampling = options_.sampling;
@@ -98,10 +105,7 @@ class Generation {
       seen.insert(seen.end(), c.ids.begin(), c.ids.end());
     }
     scratch.assign(logits, logits + vocab);
-    // A sampled placeholder would ask the next forward pass for an image that does not exist.
-    for (const int64_t media : {model_.config().image_token, model_.config().video_token}) {
-      scratch[static_cast<size_t>(media)] = -std::numeric_limits<float>::infinity();
-    }
+    if (sampling.temperature > 0) forbid_placeholders(scratch);
     const int64_t token = sample_token(scratch, sampling, seen, uniform(options_.seeds[static_cast<size_t>(row)], c.ids.size()));
     c.ids.push_back(static_cast<int32_t>(token));
     c.logps.push_back(row_logp(logits, vocab, token, sampling.temperature == 0.0f ? 1.0f : sampling.temperature));

@@ -12,14 +12,14 @@ void check_length(const at::Tensor& values, int64_t targets, const char* name) {
 TokenLoss external_loss(const ExternalLoss& loss, int64_t targets) {
   check_length(loss.dlogps, targets, "dlogps");
   if (loss.dentropy) check_length(*loss.dentropy, targets, "dentropy");
-  return [&loss](int64_t k, float, float) {
+  return [loss](int64_t k, float, float) {
     return TokenGradient{loss.dlogps.const_data_ptr<float>()[k], loss.dentropy ? loss.dentropy->const_data_ptr<float>()[k] : 0.0f};
   };
 }
 
 TokenLoss sft_loss(const SftLoss& loss, int64_t targets) {
   check_length(loss.weights, targets, "weights");
-  return [&loss](int64_t k, float, float) { return TokenGradient{-loss.weights.const_data_ptr<float>()[k], 0.0f}; };
+  return [loss](int64_t k, float, float) { return TokenGradient{-loss.weights.const_data_ptr<float>()[k], 0.0f}; };
 }
 
 TokenLoss token_loss(const Loss& loss, int64_t targets) {

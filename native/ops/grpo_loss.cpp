@@ -37,8 +37,10 @@ TokenLoss grpo_loss(const GrpoInputs& in, int64_t targets) {
   if (in.old_logps) check_length(*in.old_logps, targets, "oldLogps");
   if (in.ref_logps) check_length(*in.ref_logps, targets, "refLogps");
   VS_CHECK(in.beta == 0 || in.ref_logps, "BAD_ARGUMENT", "[grpo_loss] beta ", in.beta, " needs refLogps");
-  return [&in](int64_t k, float logp, float) {
-    return TokenGradient{in.weights.const_data_ptr<float>()[k] * token_at(in, k, logp).dlogp, 0.0f};
+  return [in](int64_t k, float logp, float) {
+    const float weight = in.weights.const_data_ptr<float>()[k];
+    // A masked token's ratio may have overflowed: 0 times infinity must not poison the batch.
+    return weight == 0 ? TokenGradient{} : TokenGradient{weight * token_at(in, k, logp).dlogp, 0.0f};
   };
 }
 

@@ -93,7 +93,9 @@ double uniform(uint64_t seed, uint64_t step) {
 int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
   if (o.repetition_penalty != 1.0f) penalize(logits, seen, o.repetition_penalty);
   const auto best = std::max_element(logits.begin(), logits.end());
-  VS_CHECK(std::isfinite(*best), "NUMERICS", "[sample_token] the largest logit is ", *best, ": the weights have diverged");
+  const bool has_nan = std::any_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); });
+  VS_CHECK(!has_nan && std::isfinite(*best), "NUMERICS", "[sample_token] the largest logit is ", has_nan ? NAN : *best,
+           ": the weights have diverged");
   if (o.temperature == 0.0f) return best - logits.begin();
   if (o.temperature != 1.0f) {
     for (float& logit : logits) logit /= o.temperature;

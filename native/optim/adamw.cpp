@@ -69,20 +69,24 @@ void AdamW::save(const std::string& path) const {
 void AdamW::load(const std::string& path) {
   at::NoGradGuard no_grad;
   const SafetensorsFile file(path);
-  const auto restore = [&](at::Tensor& to, const std::string& name) {
+  VS_CHECK(file.has("steps"), "BAD_CHECKPOINT", "[", path, "] is not an optimizer state: it has no steps");
+  // All is checked before anything is copied: a refused file changes nothing.
+  std::vector<std::pair<at::Tensor, at::Tensor>> copies;
+  const auto restore = [&](const at::Tensor& to, const std::string& name) {
     VS_CHECK(file.has(name), "BAD_CHECKPOINT", "[", path, "] has no ", name, ": it belongs to another model or another LoRA set-up");
     const at::Tensor stored = file.view(name);
     VS_CHECK(stored.sizes() == to.sizes() && stored.scalar_type() == at::kFloat, "BAD_CHECKPOINT", "[", path, "] ", name,
              " has another shape or type than the model");
-    to.copy_(stored);
+    copies.emplace_back(to, stored);
   };
-  VS_CHECK(file.has("steps"), "BAD_CHECKPOINT", "[", path, "] is not an optimizer state: it has no steps");
-  for (State& state : states_) {
+  for (const State& state : states_) {
     restore(state.m, state.name + ".m");
     restore(state.v, state.name + ".v");
-    if (state.master.is_same(state.parameter->value)) continue;
-    restore(state.master, state.name + ".master");
-    state.parameter->value.copy_(state.master);
+    if (!state.master.is_same(state.parameter->value)) restore(state.master, state.name + ".master");
+  }
+  for (auto& [to, stored] : copies) to.copy_(stored);
+  for (State& state : states_) {
+    if (!state.master.is_same(state.parameter->value)) state.parameter->value.copy_(state.master);
   }
   steps_ = file.view("steps").item<int64_t>();
 }

@@ -5,7 +5,7 @@
 import { writeFolder } from '../atomic-folder.js'
 import { type PackedSequences, packPrompts, packSequences, planBatches, type Sequence } from '../batch.js'
 import { AbortedError, InputError, isAbort } from '../errors.js'
-import { checkModelFolder, copyModelFiles, readAdapter, writeAdapter } from '../model-folder.js'
+import { checkModelFolder, copyModelFiles, readAdapter, stampDtype, writeAdapter } from '../model-folder.js'
 import type {
   Addon,
   ForwardOptions,
@@ -179,6 +179,7 @@ export class Policy implements AsyncDisposable {
     if (what === 'adapter' && !this.lora)
       throw new InputError('[save] this model has no adapter: expected what = "model"')
     copyModelFiles(this.dir, dir, what)
+    if (what === 'model') stampDtype(dir, this.load.dtype)
     if (what === 'adapter' && this.lora) writeAdapter(dir, { ...this.lora, baseDir: this.dir })
     await this.model.save(dir, what === 'adapter' ? 'adapter' : this.lora ? 'merged' : 'model')
   }

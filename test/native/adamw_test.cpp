@@ -97,7 +97,9 @@ TEST_CASE("state of another model is refused by name, and leaves the optimizer a
   vsgrpo::AdamW optimizer(named(parameters), kOptions);
   vsgrpo::AdamW({{"matrix", &parameters[0]}}, kOptions).save(path);
   CHECK_THROWS_WITH(optimizer.load(path), "bias");
-  vsgrpo::AdamW({{"matrix", &parameters[1]}, {"bias", &parameters[1]}, {"second", &parameters[2]}, {"norm", &parameters[3]}}, kOptions).save(path);
+  auto swapped = named(parameters);
+  swapped[0].second = &parameters[1];
+  vsgrpo::AdamW(swapped, kOptions).save(path);
   CHECK_THROWS_WITH(optimizer.load(path), "matrix");
   CHECK_THROWS_WITH(optimizer.load(golden::model_dir("tiny-a") + "/model.safetensors"), "not an optimizer state");
 }

@@ -52,7 +52,8 @@ void check_attention(const std::string& what, const Forest& forest, const Shape&
   const std::vector<at::Tensor> qkv = {at::randn({n, shape.heads, shape.dim}), at::randn({n, shape.kv_heads, shape.dim}),
                                        at::randn({n, shape.kv_heads, shape.dim})};
   const at::Tensor d_out = at::randn({n, shape.heads * shape.dim}), visible = visibility(forest, causal);
-  const Run ours = run(qkv, at::kFloat, d_out, [&](auto& q, auto& k, auto& v) { return vsgrpo::forest_attention(q, k, v, forest, causal); });
+  const auto forest_attention = [&](auto& q, auto& k, auto& v) { return vsgrpo::forest_attention(q, k, v, forest, causal); };
+  const Run ours = run(qkv, at::kFloat, d_out, forest_attention);
   const Run dense = run(qkv, at::kDouble, d_out, [&](auto& q, auto& k, auto& v) { return dense_attention(q, k, v, visible); });
   golden::check_close(what + " out", ours.out, dense.out, 5e-6);
   golden::check_close(what + " dq", ours.dq, dense.dq, 1e-5);
@@ -95,7 +96,8 @@ TEST_CASE("decoding attention equals the last row of attention over the whole se
     rows.push_back(forest.offsets[static_cast<size_t>(s) + 1] - 1);
   }
   const at::Tensor picked = at::tensor(rows, at::kLong);
-  golden::check_close("decoding", vsgrpo::decode_attention(q.index_select(0, picked).contiguous(), 2, spans), all.index_select(0, picked), 2e-6);
+  const at::Tensor decoded = vsgrpo::decode_attention(q.index_select(0, picked).contiguous(), 2, spans);
+  golden::check_close("decoding", decoded, all.index_select(0, picked), 2e-6);
 }
 
 TEST_CASE("the head in chunks, at Qwen2-VL's vocabulary, equals log-softmax and its gradients in double") {
@@ -113,7 +115,8 @@ TEST_CASE("the head in chunks, at Qwen2-VL's vocabulary, equals log-softmax and 
   const at::Tensor logp = at::log_softmax(at::mm(h, w.t()).div_(0.9), 1), upstream = dlogps.to(at::kDouble).unsqueeze(1) / 0.9;
   golden::check_close("logps", stats.logps, logp.gather(1, column).squeeze(1), 3e-5);
   const at::Tensor d_logits = at::exp(logp).mul_(-upstream).scatter_add_(1, column, upstream);
-  const double hidden_off = golden::relative(d_hidden, at::mm(d_logits, w)), weight_off = golden::relative(weight.grad, at::mm(d_logits.t(), h));
+  const double hidden_off = golden::relative(d_hidden, at::mm(d_logits, w));
+  const double weight_off = golden::relative(weight.grad, at::mm(d_logits.t(), h));
   MESSAGE("relative difference of d hidden " << hidden_off << ", of d weight " << weight_off);
   CHECK_LE(hidden_off, 1.5e-4);  // torch's own float32 product over 151936 tokens is off by 7e-5
   CHECK_LE(weight_off, 2e-5);

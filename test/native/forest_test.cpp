@@ -24,7 +24,7 @@ class Builder {
     for (int64_t q = 0; q < questions; ++q) {
       const at::Tensor question = tail_.roll(q);
       const int64_t segment = add(question, video_.positions.narrow(1, shared_, tail_.size(0)), 0);
-      for (int64_t i = 0; i < completions; ++i) add_completion(question, segment, q, (q + 2 * i) % 5 + 1);
+      for (int64_t i = 0; i < completions; ++i) add_completion(question, segment, (q + 2 * i) % 5 + 1);
     }
     return finish();
   }
@@ -43,7 +43,7 @@ class Builder {
     return forest.segments() - 1;
   }
 
-  void add_completion(const at::Tensor& question, int64_t segment, int64_t q, int64_t tokens) {
+  void add_completion(const at::Tensor& question, int64_t segment, int64_t tokens) {
     const at::Tensor ids = at::randint(0, 150, {tokens}, at::kInt);
     const at::Tensor line = at::arange(next_, next_ + tokens - 1, at::kInt), positions = at::stack({line, line, line});
     vsgrpo::Forest& forest = pair_.shared.batch.forest;
@@ -59,7 +59,6 @@ class Builder {
     lengths_.push_back(length);
     separate_length_ += length;
     targets_.push_back(ids);
-    (void)q;
   }
 
   Pair finish() {

@@ -22,7 +22,8 @@ inline std::string root() {
 class Case {
  public:
   Case(const std::string& model, const std::string& name)
-      : name_(model.empty() ? name : model + "/" + name), file_(std::make_shared<vsgrpo::SafetensorsFile>(root() + "/" + name_ + ".safetensors")) {}
+      : name_(model.empty() ? name : model + "/" + name),
+        file_(std::make_shared<vsgrpo::SafetensorsFile>(root() + "/" + name_ + ".safetensors")) {}
 
   const std::string& name() const { return name_; }
   bool has(const std::string& tensor) const { return file_->has(tensor); }

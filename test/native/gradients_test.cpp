@@ -92,7 +92,8 @@ TEST_CASE("the entropy's gradient is what finite differences of the entropy give
   const double temperature = 0.7;
   const std::vector<vsgrpo::TokenGradient> g = {{0.5f, -0.3f}, {-1.0f, 0.8f}, {0.0f, 1.0f}};
   at::Tensor d_hidden;
-  vsgrpo::token_logps_backward(hidden, weight, ids, temperature, [&](int64_t i, float, float) { return g[static_cast<size_t>(i)]; }, d_hidden);
+  const auto loss = [&](int64_t i, float, float) { return g[static_cast<size_t>(i)]; };
+  vsgrpo::token_logps_backward(hidden, weight, ids, temperature, loss, d_hidden);
   const auto objective = [&](const at::Tensor& h) {
     const at::Tensor logp = at::log_softmax(at::mm(h, weight.value.to(at::kDouble).t()) / temperature, 1);
     const at::Tensor entropy = -(logp.exp() * logp).sum(1);

@@ -29,8 +29,8 @@ at::Tensor logits_of(vsgrpo::Qwen2VL& model, const vsgrpo::Batch& batch, bool ad
 TEST_CASE("an adapter file in PEFT's layout gives PEFT's logits, and none of it when switched off") {
   const auto model = with_adapter();
   const Case image("tiny-a", "image");
-  golden::check_close("adapter on", logits_of(*model, golden::batch_of(image), true), Case("tiny-a", "lora")["logits"], 5e-5);
-  golden::check_close("adapter off", logits_of(*model, golden::batch_of(image), false), image["logits"], 5e-5);
+  golden::check_close("adapter on", logits_of(*model, golden::batch_of(image), true), Case("tiny-a", "lora")["logits"], 1e-4);
+  golden::check_close("adapter off", logits_of(*model, golden::batch_of(image), false), image["logits"], 1e-4);
 }
 
 TEST_CASE("gradients of A and B are transformers', and nothing else is trainable") {
@@ -54,7 +54,7 @@ TEST_CASE("a fresh adapter changes nothing, and its A depends on the seed alone"
   const auto model = vsgrpo::Qwen2VL::load(golden::model_dir("tiny-a"), adapter_options(""));
   const auto again = vsgrpo::Qwen2VL::load(golden::model_dir("tiny-a"), adapter_options(""));
   const Case image("tiny-a", "image");
-  golden::check_close("fresh adapter", logits_of(*model, golden::batch_of(image), true), image["logits"], 5e-5);
+  golden::check_close("fresh adapter", logits_of(*model, golden::batch_of(image), true), image["logits"], 1e-4);
   const vsgrpo::WeightSlots a = model->adapter_slots(), b = again->adapter_slots();
   for (size_t i = 0; i < a.size(); ++i) CHECK_MESSAGE(a[i].view().equal(b[i].view()), a[i].name);
   CHECK(a[0].view().abs().max().item<double>() > 0);
@@ -84,8 +84,8 @@ TEST_CASE("merged weights give the adapter's logits without it, and merging leav
   model->save_merged(folder.path());
   std::filesystem::copy_file(golden::model_dir("tiny-a") + "/config.json", folder.path() + "/config.json");
   const auto merged = vsgrpo::Qwen2VL::load(folder.path(), {});
-  golden::check_close("merged", logits_of(*merged, golden::batch_of(image), true), Case("tiny-a", "lora")["logits"], 5e-5);
-  golden::check_close("after merging, adapter off", logits_of(*model, golden::batch_of(image), false), image["logits"], 5e-5);
+  golden::check_close("merged", logits_of(*merged, golden::batch_of(image), true), Case("tiny-a", "lora")["logits"], 1e-4);
+  golden::check_close("after merging, adapter off", logits_of(*model, golden::batch_of(image), false), image["logits"], 1e-4);
 }
 
 TEST_CASE("target modules that name nothing, and a rank of zero, are refused") {

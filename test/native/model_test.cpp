@@ -6,7 +6,7 @@ namespace {
 
 using golden::Case;
 
-constexpr double kLogits = 5e-5;  // a tenth of what the project promises
+constexpr double kLogits = 1e-4;  // a fifth of what the project promises
 
 at::Tensor final_hidden(vsgrpo::Qwen2VL& model, const vsgrpo::Batch& batch) {
   at::NoGradGuard no_grad;

@@ -1,7 +1,9 @@
 """What the golden generators share: two tiny random Qwen2-VL models, sequences with media, and writing."""
 
+import copy
 import json
 import os
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +104,7 @@ def make_model(name):
     directory = ROOT / name
     directory.mkdir(parents=True, exist_ok=True)
     flat = flat_config(CONFIGS[name])
-    model = Qwen2VLForConditionalGeneration(Qwen2VLConfig(**{k: v for k, v in flat.items() if k != "torch_dtype"}))
+    model = Qwen2VLForConditionalGeneration(Qwen2VLConfig(**{k: v for k, v in copy.deepcopy(flat).items() if k != "torch_dtype"}))
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for key, p in sorted(model.named_parameters()):
@@ -111,7 +113,9 @@ def make_model(name):
                 p.add_(1.0)
     state = {old_name(k): p for k, p in model.named_parameters()}
     write(directory / "model.safetensors", state, format="pt")
-    (directory / "config.json").write_text(json.dumps(flat, indent=2) + "\n")
+    # Short arrays on one line, as the project's formatter has them.
+    text = re.sub(r"\[\s+([^\[\]]*?)\s+\]", lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", json.dumps(flat, indent=2))
+    (directory / "config.json").write_text(text.replace("e-0", "e-") + "\n")
     return load(name, torch.float32)
 
 

@@ -13,7 +13,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const typescriptLevels: readonly (readonly string[])[] = [
   ['types', 'errors', 'train/events'],
   ['setup', 'interrupt'],
-  ['native', 'version'],
+  ['native', 'version', 'interrupt'],
   ['processing', 'data', 'rewards', 'losses', 'log', 'batch'],
   ['model-folder', 'atomic-folder'],
   ['policy'],
