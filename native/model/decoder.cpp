@@ -7,23 +7,14 @@
 #include "ops/norm.h"
 
 namespace vsgrpo {
-namespace {
-
-Parameter parameter(std::vector<int64_t> shape, at::ScalarType dtype) { return {at::empty(shape, dtype), {}}; }
-
-LinearLayer linear_layer(int64_t out, int64_t in, at::ScalarType dtype) { return {parameter({out, in}, dtype), {}, {}, 0}; }
-
-}  // namespace
-
 DecoderLayer::DecoderLayer(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
   const int64_t qkv_width = (c.heads + 2 * c.kv_heads) * c.head_dim;
-  input_norm_ = parameter({c.hidden}, dtype);
-  post_norm_ = parameter({c.hidden}, dtype);
-  qkv_ = linear_layer(qkv_width, c.hidden, dtype);
-  qkv_.bias = parameter({qkv_width}, dtype);
-  o_ = linear_layer(c.hidden, c.heads * c.head_dim, dtype);
-  gate_up_ = linear_layer(2 * c.intermediate, c.hidden, dtype);
-  down_ = linear_layer(c.hidden, c.intermediate, dtype);
+  input_norm_ = empty_parameter({c.hidden}, dtype);
+  post_norm_ = empty_parameter({c.hidden}, dtype);
+  qkv_ = empty_linear(qkv_width, c.hidden, true, dtype);
+  o_ = empty_linear(c.hidden, c.heads * c.head_dim, false, dtype);
+  gate_up_ = empty_linear(2 * c.intermediate, c.hidden, false, dtype);
+  down_ = empty_linear(c.hidden, c.intermediate, false, dtype);
 }
 
 Qkv DecoderLayer::project(const at::Tensor& x, const RopeTable& rope, bool adapter) {
@@ -53,9 +44,8 @@ void DecoderLayer::collect(const std::string& prefix, WeightSlots& slots) {
   }
 }
 
-void DecoderLayer::add_adapters(const std::string& prefix, const std::vector<std::string>& modules, int64_t r, double scale,
+void DecoderLayer::add_adapters(const std::string& prefix, const std::vector<std::string>& modules, double scale,
                                 const std::function<Adapter(const std::string&, int64_t, int64_t, int64_t)>& make) {
-  (void)r;
   for (const Part& part : parts()) {
     const std::string name = part.name, module = name.substr(name.find('.') + 1);
     if (std::find(modules.begin(), modules.end(), module) == modules.end()) continue;
@@ -70,19 +60,19 @@ void DecoderLayer::visit_adapters(const std::function<void(Adapter&)>& visit) {
   }
 }
 
-void DecoderLayer::merge_adapters(double sign) {
+void DecoderLayer::merge_adapters() {
   for (LinearLayer* layer : {&qkv_, &o_, &gate_up_, &down_}) {
     for (Adapter& adapter : layer->adapters) {
-      const at::Tensor delta = at::mm(adapter.b.value.to(at::kFloat), adapter.a.value.to(at::kFloat)) * (sign * layer->adapter_scale);
+      const at::Tensor delta = at::mm(adapter.b.value.to(at::kFloat), adapter.a.value.to(at::kFloat)) * layer->adapter_scale;
       layer->weight.value.narrow(0, adapter.offset, adapter.size).add_(delta);
     }
   }
 }
 
 Decoder::Decoder(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
-  embed_tokens = parameter({c.vocab, c.hidden}, dtype);
-  if (!c.tied) lm_head = parameter({c.vocab, c.hidden}, dtype);
-  norm = parameter({c.hidden}, dtype);
+  embed_tokens = empty_parameter({c.vocab, c.hidden}, dtype);
+  if (!c.tied) lm_head = empty_parameter({c.vocab, c.hidden}, dtype);
+  norm = empty_parameter({c.hidden}, dtype);
   for (int64_t i = 0; i < c.layers; ++i) layers.emplace_back(c, dtype);
 }
 

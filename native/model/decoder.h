@@ -22,11 +22,11 @@ class DecoderLayer {
 
   void collect(const std::string& prefix, WeightSlots& slots);
   // The linear layers with Hugging Face's names of the parts of their fused output.
-  void add_adapters(const std::string& prefix, const std::vector<std::string>& modules, int64_t r, double scale,
+  void add_adapters(const std::string& prefix, const std::vector<std::string>& modules, double scale,
                     const std::function<Adapter(const std::string&, int64_t offset, int64_t size, int64_t in)>& make);
   void visit_adapters(const std::function<void(Adapter&)>& visit);
-  // W += scale * B A for every adapter (subtracts when `sign` is -1).
-  void merge_adapters(double sign);
+  // W += scale * B A for every adapter.
+  void merge_adapters();
 
  private:
   struct Part {

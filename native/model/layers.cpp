@@ -12,4 +12,12 @@ at::Tensor LinearLayer::forward(const at::Tensor& x, bool adapter, const at::Ten
   return y;
 }
 
+Parameter empty_parameter(const std::vector<int64_t>& shape, at::ScalarType dtype) { return {at::empty(shape, dtype), {}}; }
+
+LinearLayer empty_linear(int64_t out, int64_t in, bool bias, at::ScalarType dtype) {
+  LinearLayer layer{empty_parameter({out, in}, dtype), {}, {}, 0};
+  if (bias) layer.bias = empty_parameter({out}, dtype);
+  return layer;
+}
+
 }  // namespace vsgrpo

@@ -23,6 +23,10 @@ struct LinearLayer {
   at::Tensor forward(const at::Tensor& x, bool adapter, const at::Tensor& anchor = {});
 };
 
+// Uninitialised, frozen; the checkpoint fills them.
+Parameter empty_parameter(const std::vector<int64_t>& shape, at::ScalarType dtype);
+LinearLayer empty_linear(int64_t out, int64_t in, bool bias, at::ScalarType dtype);
+
 // Rows [offset, offset + size) of a parameter, under its Hugging Face name. shape is the stored one.
 struct WeightSlot {
   std::string name;

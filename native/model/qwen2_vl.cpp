@@ -74,7 +74,7 @@ void Qwen2VL::add_lora(const LoraConfig& lora) {
   int64_t added = 0;
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     decoder_.layers[i].add_adapters(
-        layer_prefix(i), lora.target_modules, lora.r, lora.alpha / static_cast<double>(lora.r),
+        layer_prefix(i), lora.target_modules, lora.alpha / static_cast<double>(lora.r),
         [&](const std::string& name, int64_t offset, int64_t size, int64_t in) {
           ++added;
           // Kaiming uniform with a = sqrt(5), as PEFT: U(-1/sqrt(in), 1/sqrt(in)).
@@ -145,7 +145,7 @@ void Qwen2VL::save_merged(const std::string& dir) {
   for (const WeightSlot& slot : slots()) {
     if (slot.offset == 0) originals.emplace_back(slot.parameter, slot.parameter->value.clone());
   }
-  for (DecoderLayer& layer : decoder_.layers) layer.merge_adapters(1.0);
+  for (DecoderLayer& layer : decoder_.layers) layer.merge_adapters();
   const auto restore = [&] {
     for (auto& [parameter, value] : originals) parameter->value.copy_(value);
   };

@@ -14,14 +14,6 @@ namespace {
 
 constexpr double kNormEps = 1e-6;
 
-Parameter parameter(std::vector<int64_t> shape, at::ScalarType dtype) { return {at::empty(shape, dtype), {}}; }
-
-LinearLayer linear_layer(int64_t out, int64_t in, bool bias, at::ScalarType dtype) {
-  LinearLayer layer{parameter({out, in}, dtype), {}, {}, 0};
-  if (bias) layer.bias = parameter({out}, dtype);
-  return layer;
-}
-
 // (row, col) of every patch, in merge-group order, repeated for each temporal patch.
 std::pair<at::Tensor, at::Tensor> patch_coordinates(const std::vector<std::array<int64_t, 3>>& grids, int64_t merge) {
   std::vector<float> rows, cols;
@@ -50,17 +42,17 @@ Forest frame_segments(const std::vector<std::array<int64_t, 3>>& grids) {
 }  // namespace
 
 VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, at::ScalarType dtype) : config_(c) {
-  patch_embed_ = linear_layer(c.width, c.patch_values(), false, dtype);
+  patch_embed_ = empty_linear(c.width, c.patch_values(), false, dtype);
   for (int64_t i = 0; i < c.depth; ++i) {
-    blocks_.push_back({parameter({c.width}, dtype), parameter({c.width}, dtype), parameter({c.width}, dtype), parameter({c.width}, dtype),
-                       linear_layer(3 * c.width, c.width, true, dtype), linear_layer(c.width, c.width, true, dtype),
-                       linear_layer(c.mlp_width, c.width, true, dtype), linear_layer(c.width, c.mlp_width, true, dtype)});
+    blocks_.push_back({empty_parameter({c.width}, dtype), empty_parameter({c.width}, dtype), empty_parameter({c.width}, dtype), empty_parameter({c.width}, dtype),
+                       empty_linear(3 * c.width, c.width, true, dtype), empty_linear(c.width, c.width, true, dtype),
+                       empty_linear(c.mlp_width, c.width, true, dtype), empty_linear(c.width, c.mlp_width, true, dtype)});
   }
   const int64_t merged = c.width * c.merge_unit();
-  merger_norm_ = parameter({c.width}, dtype);
-  merger_norm_bias_ = parameter({c.width}, dtype);
-  merger_fc1_ = linear_layer(merged, merged, true, dtype);
-  merger_fc2_ = linear_layer(text_width, merged, true, dtype);
+  merger_norm_ = empty_parameter({c.width}, dtype);
+  merger_norm_bias_ = empty_parameter({c.width}, dtype);
+  merger_fc1_ = empty_linear(merged, merged, true, dtype);
+  merger_fc2_ = empty_linear(text_width, merged, true, dtype);
 }
 
 at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor) {

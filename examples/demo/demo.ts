@@ -1,0 +1,229 @@
+/**
+ * The demo: GRPO teaches a small Qwen2-VL to answer questions about rooms that it sees as video frames, and is measured on
+ * rooms that it never saw. Everything takes the path that a run on Qwen2-VL-2B takes, only smaller.
+ *
+ *   npm run demo -- [--seed 0] [--output runs/demo] [--short] [--resume] [--base DIR]
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  GRPOTrainer,
+  interruptible,
+  loadModel,
+  type Policy,
+  progress,
+  runFolder,
+  SFTTrainer,
+  writeReport,
+} from 'vsgrpo'
+import { fitBlind, grey, makeRooms, type RoomSet } from 'vsgrpo/data'
+import { type Evaluation, evaluate, score } from './evaluate.js'
+import {
+  answerTokens,
+  grpoArgs,
+  kinds,
+  rewardFuncs,
+  rewardWeights,
+  type Size,
+  sizes,
+  supervisedArgs,
+} from './recipe.js'
+import { type RoomData, roomData } from './room-data.js'
+import { writeSamples } from './samples.js'
+
+/** Where the package lies, and how long it took to set it up. */
+interface Start {
+  readonly root: string
+  readonly setupSeconds: number
+}
+
+interface Options extends Start {
+  readonly baseDir: string
+  readonly seed: number
+  readonly output: string
+  readonly size: Size
+  readonly resume: boolean
+}
+
+/** Runs the demo; the exit code. */
+export async function main(args: readonly string[], start: Start): Promise<number> {
+  const options = readOptions(args, start)
+  if (!options.resume) rmSync(options.output, { recursive: true, force: true })
+  mkdirSync(options.output, { recursive: true })
+  return interruptible((signal) => runDemo(options, signal))
+}
+
+async function runDemo(options: Options, signal: AbortSignal): Promise<number> {
+  const { seed, size, output, baseDir } = options
+  const rooms = (split: 'train' | 'dev' | 'test', count: number) => makeRooms({ split, count, seed, kinds })
+  const trainSet = rooms('train', size.trainRooms)
+  const testSet = rooms('test', size.testRooms)
+  const [train, test, dev] = [
+    roomData(trainSet),
+    roomData(testSet),
+    roomData(rooms('dev', Math.ceil(size.testRooms / 8))),
+  ]
+  say(
+    `${train.rows.length} questions about ${size.trainRooms} rooms to learn from, ${test.rows.length} about ${size.testRooms} others to be tested on`,
+  )
+
+  const clock = stopwatch()
+  const policy = await loadModel(baseDir, { dtype: 'float32' })
+  const base = await evaluateBoth(policy, testSet, test)
+  say(`base: ${percent(base.seen.accuracy)} right`)
+  const evalBase = clock()
+
+  const reason = await trainGrpo(policy, { train, dev }, options, signal)
+  const trainSeconds = clock()
+  if (reason.reason === 'aborted') {
+    policy.dispose()
+    say(`interrupted; go on with: npm run demo -- --resume --seed ${seed} --output ${output}`)
+    return 130
+  }
+  const trained = await evaluateBoth(policy, testSet, test)
+  await policy.save(join(output, 'model'))
+  policy.dispose()
+  say(`trained: ${percent(trained.seen.accuracy)} right`)
+  const evalTrained = clock()
+
+  const supervised = await continueSupervised(train, test, options, trainSeconds, signal)
+  const guess = fitBlind(train.rows)
+  const blind = score(test, test.rows.map(guess))
+  const seconds = {
+    setup: options.setupSeconds,
+    train: trainSeconds,
+    eval: evalBase + evalTrained,
+    supervised: clock(),
+  }
+  writeSummary(output, {
+    base: report(base.seen),
+    trained: report(trained.seen),
+    blind: report(blind),
+    supervised: report(supervised),
+    grey: { base: report(base.grey), trained: report(trained.grey) },
+    parsed: { base: base.seen.parsed, trained: trained.seen.parsed },
+    heldOutQuestions: test.rows.length,
+    seed,
+    steps: reason.steps,
+    seconds,
+  })
+  await writeSamples(output, test, { base: base.seen, trained: trained.seen })
+  const file = await writeReport(output)
+  printTable({ blind, base: base.seen, trained: trained.seen, supervised, 'trained, grey frames': trained.grey })
+  say(`\ncheckpoint  ${join(output, 'model')}\nreport      ${file}`)
+  return 0
+}
+
+function readOptions(args: readonly string[], start: Start): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: 'string', default: '0' },
+      output: { type: 'string', default: 'runs/demo' },
+      short: { type: 'boolean', default: false },
+      resume: { type: 'boolean', default: false },
+      base: { type: 'string', default: join(start.root, 'examples/demo/base') },
+    },
+  })
+  const seed = Number(values.seed)
+  if (!Number.isInteger(seed) || seed < 0) throw new TypeError(`--seed: expected a whole number, got '${values.seed}'`)
+  const size = values.short ? sizes.short : sizes.full
+  return { ...start, seed, size, output: values.output, baseDir: values.base, resume: values.resume }
+}
+
+/** Test questions with the frames, and with grey frames: what does not look must fall back to guessing. */
+async function evaluateBoth(policy: Policy, set: RoomSet, data: RoomData) {
+  return {
+    seen: await evaluate(policy, data, answerTokens),
+    grey: await evaluate(policy, roomData(set, grey), answerTokens),
+  }
+}
+
+async function trainGrpo(
+  policy: Policy,
+  data: { train: RoomData; dev: RoomData },
+  options: Options,
+  signal: AbortSignal,
+) {
+  const { train, dev } = data
+  const { size, seed, output, resume } = options
+  const deadline = performance.now() + 1000 * size.trainSeconds
+  const trainer = new GRPOTrainer({
+    model: policy,
+    trainDataset: train.dataset,
+    evalDataset: dev.dataset,
+    encode: (example, processor) => (dev.has(example) ? dev : train).encode(example, processor),
+    mediaKey: (example) => String(example.scene_name),
+    promptCacheBytes: 2 ** 31,
+    rewardFuncs,
+    rewardWeights,
+    args: grpoArgs(size, seed, output),
+    reporters: [runFolder(output), progress()],
+    callbacks: [() => (performance.now() > deadline ? 'stop' : undefined)],
+    signal,
+  })
+  return trainer.train({ resumeFromCheckpoint: resume })
+}
+
+async function continueSupervised(
+  train: RoomData,
+  test: RoomData,
+  options: Options,
+  seconds: number,
+  signal: AbortSignal,
+) {
+  say(`control: supervised training goes on from the base for the same ${Math.round(seconds)} s`)
+  const policy = await loadModel(options.baseDir, { dtype: 'float32' })
+  const deadline = performance.now() + 1000 * seconds
+  const trainer = new SFTTrainer({
+    model: policy,
+    trainDataset: train.dataset,
+    encode: train.encode,
+    mediaKey: (example) => String(example.scene_name),
+    promptCacheBytes: 2 ** 31,
+    args: supervisedArgs(options.size, options.seed),
+    reporters: [],
+    callbacks: [() => (performance.now() > deadline ? 'stop' : undefined)],
+    signal,
+  })
+  await trainer.train()
+  const result = await evaluate(policy, test, answerTokens)
+  policy.dispose()
+  return result
+}
+
+function report({ accuracy, reward, count, byTask }: Evaluation) {
+  return { accuracy, reward, count, byTask }
+}
+
+function writeSummary(output: string, summary: object): void {
+  writeFileSync(join(output, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`)
+}
+
+function printTable(results: Readonly<Record<string, Evaluation>>): void {
+  const rows = Object.entries(results)
+  const tasks = Object.keys(rows[0]?.[1].byTask ?? {})
+  say(['', ...tasks, 'all'].map((cell) => cell.replace('object_', '').padStart(20)).join(' '))
+  for (const [name, { byTask, accuracy }] of rows) {
+    const cells = [...tasks.map((task) => percent(byTask[task]?.accuracy ?? 0)), percent(accuracy)]
+    say([name, ...cells].map((cell) => cell.padStart(20)).join(' '))
+  }
+}
+
+function stopwatch(): () => number {
+  let last = performance.now()
+  return () => {
+    const seconds = (performance.now() - last) / 1000
+    last = performance.now()
+    return Math.round(seconds * 10) / 10
+  }
+}
+
+function percent(value: number): string {
+  return `${(100 * value).toFixed(1)} %`
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
