@@ -68,6 +68,32 @@ export function isAbort(error: unknown): boolean {
   return error instanceof AbortedError || error.name === 'AbortError' || code === 'ABORTED'
 }
 
+/** What the addon's codes mean: bad input, or a failure, and the cure that goes with it. */
+const nativeCodes: Readonly<Record<string, { code: ErrorCode; hint?: string; input?: true }>> = {
+  BAD_CHECKPOINT: {
+    code: 'ERR_VSGRPO_CHECKPOINT',
+    hint: 'Fetch the model again, or name the folder that these files belong to.',
+    input: true,
+  },
+  IO: { code: 'ERR_VSGRPO_SAVE', hint: 'Free some space or choose another folder; what was saved before is whole.' },
+  OUT_OF_MEMORY: {
+    code: 'ERR_VSGRPO_OOM',
+    hint: 'Lower tokensPerMicroBatch or the number of generations, or use smaller frames.',
+  },
+  NUMERICS: { code: 'ERR_VSGRPO_INTERNAL' },
+  DISPOSED: { code: 'ERR_VSGRPO_DISPOSED' },
+}
+
+/** An error of the addon as one of ours, with its own as the cause; anything else as it is. */
+export function fromNative(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof VsgrpoError || !('code' in error)) return error
+  if (error.code === 'ABORTED') return new AbortedError(undefined, error)
+  const known = Object.hasOwn(nativeCodes, String(error.code)) ? nativeCodes[String(error.code)] : undefined
+  if (!known) return error
+  const { input, ...details } = known
+  return new (input ? InputError : VsgrpoError)(error.message, { ...details, cause: error })
+}
+
 /** The candidate nearest to a mistyped name (edit distance up to a third of its length), or undefined. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined

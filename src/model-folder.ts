@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { InputError, messageOf } from './errors.js'
+import { publishedConfig, publishedProcessors, publishedTokenizer } from './published-layout.js'
 
 /** Files that belong to tokenizer and processor; copied where they exist. */
 const processorFiles = [
@@ -95,7 +96,7 @@ export function writeAdapter(dir: string, { baseDir, r, alpha, targetModules }: 
     inference_mode: true,
     use_rslora: false,
   }
-  writeFileSync(join(dir, 'adapter_config.json'), `${JSON.stringify(config, null, 2)}\n`)
+  writeJson(join(dir, 'adapter_config.json'), config)
 }
 
 /** Copies the tokenizer's and processor's files, and the model's configuration when `what` is a whole model. */
@@ -104,14 +105,38 @@ export function copyModelFiles(from: string, to: string, what: 'model' | 'adapte
   for (const name of names) {
     if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name))
   }
+  publishProcessorFiles(to)
 }
 
-/** Makes config.json say the type that the weights beside it are stored in. */
-export function stampDtype(dir: string, dtype: string): void {
-  const file = join(dir, 'config.json')
-  const config = readJson(file, 'not a model')
-  const key = 'dtype' in config ? 'dtype' : 'torch_dtype'
-  if (config[key] !== dtype) writeFileSync(file, `${JSON.stringify({ ...config, [key]: dtype }, null, 2)}\n`)
+/** Gives a saved model's config.json the published layout and the type that the weights beside it are stored in. */
+export function publishConfig(dir: string, dtype: string): void {
+  rewrite(join(dir, 'config.json'), (config) => publishedConfig(config, dtype))
+}
+
+/** Tokenizer and processor files as older versions read them too; those of transformers 5 stay beside them. */
+function publishProcessorFiles(dir: string): void {
+  const tokenizer = join(dir, 'tokenizer_config.json')
+  if (existsSync(tokenizer)) rewrite(tokenizer, publishedTokenizer)
+  const nested = join(dir, 'processor_config.json')
+  if (!existsSync(nested)) return
+  const { image, video } = publishedProcessors(readJson(nested, 'not a processor'))
+  writeUnlessThere(join(dir, 'preprocessor_config.json'), image)
+  writeUnlessThere(join(dir, 'video_preprocessor_config.json'), video)
+}
+
+function writeUnlessThere(file: string, value: object | undefined): void {
+  if (value && !existsSync(file)) writeJson(file, value)
+}
+
+/** A file that already says what it should keeps its bytes. */
+function rewrite(file: string, change: (value: Record<string, unknown>) => object): void {
+  const value = readJson(file, 'not a model')
+  const changed = change(value)
+  if (JSON.stringify(changed) !== JSON.stringify(value)) writeJson(file, changed)
+}
+
+function writeJson(file: string, value: object): void {
+  writeFileSync(file, `${JSON.stringify(value, null, 2)}\n`)
 }
 
 /** Whether a name looks like one on the Hugging Face hub: `organisation/model`. */

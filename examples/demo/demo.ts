@@ -8,6 +8,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
+  type Callback,
   GRPOTrainer,
   interruptible,
   loadModel,
@@ -17,7 +18,7 @@ import {
   SFTTrainer,
   writeReport,
 } from 'vsgrpo'
-import { fitBlind, grey, makeRooms, type RoomSet } from 'vsgrpo/data'
+import { fitBlind, grey, makeRooms } from 'vsgrpo/data'
 import { type Evaluation, evaluate, score } from './evaluate.js'
 import {
   answerTokens,
@@ -55,48 +56,81 @@ export async function main(args: readonly string[], start: Start): Promise<numbe
 }
 
 async function runDemo(options: Options, signal: AbortSignal): Promise<number> {
-  const { seed, size, output, baseDir } = options
-  const rooms = (split: 'train' | 'dev' | 'test', count: number) => makeRooms({ split, count, seed, kinds })
-  const trainSet = rooms('train', size.trainRooms)
-  const testSet = rooms('test', size.testRooms)
-  const [train, test, dev] = [
-    roomData(trainSet),
-    roomData(testSet),
-    roomData(rooms('dev', Math.ceil(size.testRooms / 8))),
-  ]
-  say(
-    `${train.rows.length} questions about ${size.trainRooms} rooms to learn from, ${test.rows.length} about ${size.testRooms} others to be tested on`,
-  )
-
+  const { output, seed } = options
+  const data = makeData(options)
   const clock = stopwatch()
-  const policy = await loadModel(baseDir, { dtype: 'float32' })
-  const base = await evaluateBoth(policy, testSet, test)
+  const policy = await loadModel(options.baseDir, { dtype: 'float32', processor: { cacheBytes: 2 ** 31 } })
+  await drawRooms(policy, data.train)
+  const rooms = clock()
+  const base = await evaluateBoth(policy, data)
   say(`base: ${percent(base.seen.accuracy)} right`)
   const evalBase = clock()
 
-  const reason = await trainGrpo(policy, { train, dev }, options, signal)
-  const trainSeconds = clock()
-  if (reason.reason === 'aborted') {
+  const { reason, steps } = await trainGrpo(policy, data, options, signal)
+  const train = clock()
+  if (reason === 'aborted') {
     policy.dispose()
     say(`interrupted; go on with: npm run demo -- --resume --seed ${seed} --output ${output}`)
     return 130
   }
-  const trained = await evaluateBoth(policy, testSet, test)
+  const trained = await evaluateBoth(policy, data)
   await policy.save(join(output, 'model'))
   policy.dispose()
   say(`trained: ${percent(trained.seen.accuracy)} right`)
   const evalTrained = clock()
 
-  const supervised = await continueSupervised(train, test, options, trainSeconds, signal)
-  const guess = fitBlind(train.rows)
-  const blind = score(test, test.rows.map(guess))
-  const seconds = {
-    setup: options.setupSeconds,
-    train: trainSeconds,
-    eval: evalBase + evalTrained,
-    supervised: clock(),
+  const supervised = await continueSupervised(data, options, train, signal)
+  if (!supervised) return 130
+  const seconds = { setup: options.setupSeconds, rooms, train, eval: evalBase + evalTrained, supervised: clock() }
+  await writeResults(options, data.test, { base, trained, supervised, blind: answerBlind(data) }, { steps, seconds })
+  return 0
+}
+
+interface Data {
+  readonly train: RoomData
+  readonly dev: RoomData
+  readonly test: RoomData
+  /** The test rooms with frames that show nothing. */
+  readonly grey: RoomData
+}
+
+function makeData({ seed, size }: Options): Data {
+  const rooms = (split: 'train' | 'dev' | 'test', count: number) => makeRooms({ split, count, seed, kinds })
+  const testSet = rooms('test', size.testRooms)
+  const data = {
+    train: roomData(rooms('train', size.trainRooms)),
+    dev: roomData(rooms('dev', Math.ceil(size.testRooms / 8))),
+    test: roomData(testSet),
+    grey: roomData(testSet, grey),
   }
-  writeSummary(output, {
+  const [learn, ask] = [data.train.rows.length, data.test.rows.length]
+  say(
+    `${learn} questions about ${size.trainRooms} rooms to learn from, ${ask} about ${size.testRooms} others as the test`,
+  )
+  return data
+}
+
+/** Renders all rooms once, so that memory and speed are the same from the first training step to the last. */
+async function drawRooms(policy: Policy, data: RoomData): Promise<void> {
+  for (const row of data.rows) await data.encode(row, policy.processor)
+}
+
+/** The best that can be had from the questions' text alone. */
+function answerBlind({ train, test }: Data): Evaluation {
+  return score(test, test.rows.map(fitBlind(train.rows)))
+}
+
+interface Results {
+  readonly base: Both
+  readonly trained: Both
+  readonly supervised: Evaluation
+  readonly blind: Evaluation
+}
+
+async function writeResults(options: Options, test: RoomData, results: Results, run: object): Promise<void> {
+  const { output, seed } = options
+  const { base, trained, supervised, blind } = results
+  const summary = {
     base: report(base.seen),
     trained: report(trained.seen),
     blind: report(blind),
@@ -105,14 +139,13 @@ async function runDemo(options: Options, signal: AbortSignal): Promise<number> {
     parsed: { base: base.seen.parsed, trained: trained.seen.parsed },
     heldOutQuestions: test.rows.length,
     seed,
-    steps: reason.steps,
-    seconds,
-  })
+    ...run,
+  }
+  writeFileSync(join(output, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`)
   await writeSamples(output, test, { base: base.seen, trained: trained.seen })
   const file = await writeReport(output)
   printTable({ blind, base: base.seen, trained: trained.seen, supervised, 'trained, grey frames': trained.grey })
   say(`\ncheckpoint  ${join(output, 'model')}\nreport      ${file}`)
-  return 0
 }
 
 function readOptions(args: readonly string[], start: Start): Options {
@@ -132,73 +165,61 @@ function readOptions(args: readonly string[], start: Start): Options {
   return { ...start, seed, size, output: values.output, baseDir: values.base, resume: values.resume }
 }
 
-/** Test questions with the frames, and with grey frames: what does not look must fall back to guessing. */
-async function evaluateBoth(policy: Policy, set: RoomSet, data: RoomData) {
-  return {
-    seen: await evaluate(policy, data, answerTokens),
-    grey: await evaluate(policy, roomData(set, grey), answerTokens),
-  }
+interface Both {
+  readonly seen: Evaluation
+  readonly grey: Evaluation
 }
 
-async function trainGrpo(
-  policy: Policy,
-  data: { train: RoomData; dev: RoomData },
-  options: Options,
-  signal: AbortSignal,
-) {
-  const { train, dev } = data
+/** Test questions with the frames, and with grey frames: what does not look must fall back to guessing. */
+async function evaluateBoth(policy: Policy, { test, grey }: Data): Promise<Both> {
+  return { seen: await evaluate(policy, test, answerTokens), grey: await evaluate(policy, grey, answerTokens) }
+}
+
+async function trainGrpo(policy: Policy, { train, dev }: Data, options: Options, signal: AbortSignal) {
   const { size, seed, output, resume } = options
-  const deadline = performance.now() + 1000 * size.trainSeconds
   const trainer = new GRPOTrainer({
     model: policy,
     trainDataset: train.dataset,
     evalDataset: dev.dataset,
     encode: (example, processor) => (dev.has(example) ? dev : train).encode(example, processor),
     mediaKey: (example) => String(example.scene_name),
-    promptCacheBytes: 2 ** 31,
     rewardFuncs,
     rewardWeights,
     args: grpoArgs(size, seed, output),
     reporters: [runFolder(output), progress()],
-    callbacks: [() => (performance.now() > deadline ? 'stop' : undefined)],
+    callbacks: [stopAfter(size.trainSeconds)],
     signal,
   })
   return trainer.train({ resumeFromCheckpoint: resume })
 }
 
-async function continueSupervised(
-  train: RoomData,
-  test: RoomData,
-  options: Options,
-  seconds: number,
-  signal: AbortSignal,
-) {
+/** The control; undefined when it was interrupted. */
+async function continueSupervised({ train, test }: Data, options: Options, seconds: number, signal: AbortSignal) {
   say(`control: supervised training goes on from the base for the same ${Math.round(seconds)} s`)
   const policy = await loadModel(options.baseDir, { dtype: 'float32' })
-  const deadline = performance.now() + 1000 * seconds
   const trainer = new SFTTrainer({
     model: policy,
     trainDataset: train.dataset,
     encode: train.encode,
     mediaKey: (example) => String(example.scene_name),
-    promptCacheBytes: 2 ** 31,
     args: supervisedArgs(options.size, options.seed),
     reporters: [],
-    callbacks: [() => (performance.now() > deadline ? 'stop' : undefined)],
+    callbacks: [stopAfter(seconds)],
     signal,
   })
-  await trainer.train()
-  const result = await evaluate(policy, test, answerTokens)
+  const { reason } = await trainer.train()
+  const result = reason === 'aborted' ? undefined : await evaluate(policy, test, answerTokens)
   policy.dispose()
   return result
 }
 
-function report({ accuracy, reward, count, byTask }: Evaluation) {
-  return { accuracy, reward, count, byTask }
+function stopAfter(seconds: number): Callback {
+  const deadline = performance.now() + 1000 * seconds
+  return () => (performance.now() > deadline ? 'stop' : undefined)
 }
 
-function writeSummary(output: string, summary: object): void {
-  writeFileSync(join(output, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`)
+function report({ accuracy, reward, count, byTask }: Evaluation) {
+  return { accuracy, reward, count, byTask }
 }
 
 function printTable(results: Readonly<Record<string, Evaluation>>): void {

@@ -49,14 +49,13 @@ export async function main(args: readonly string[]): Promise<number> {
   await rm(output, { recursive: true, force: true })
   await writeInitialCheckpoint(join(output, 'initial'), trainTokenizer(train.rows.map(textOf), vocabSize), seed)
 
-  const policy = await loadModel(join(output, 'initial'), { dtype: 'float32' })
+  const policy = await loadModel(join(output, 'initial'), { dtype: 'float32', processor: { cacheBytes: 2 ** 31 } })
   const run = join(output, 'run')
   const trainer = new SFTTrainer({
     model: policy,
     trainDataset: train.dataset,
     encode: train.encode,
     mediaKey: (example) => String(example.scene_name),
-    promptCacheBytes: 2 ** 32,
     args: { ...sftArgs, outputDir: run, maxSteps: Number(values.steps), seed },
     reporters: [runFolder(run), progress()],
   })

@@ -1,6 +1,9 @@
 // Registration: the whole native surface at a glance. Typed in src/native.ts.
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <cstdio>
+#include <cstdlib>
+#include <unistd.h>
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -75,7 +78,16 @@ Napi::Value live_handles(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// process.exit() in the middle of a job: libtorch's static objects must not be destroyed under the engine thread.
+void leave_at_once_when_busy(int status, void*) {
+  if (!Engine::busy()) return;
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  static const int registered = ::on_exit(leave_at_once_when_busy, nullptr);
+  (void)registered;
   auto* engine = new Engine(env);
   env.SetInstanceData(engine);
   const auto define = [&](const char* name, Napi::Function constructor, Napi::FunctionReference& keep) {

@@ -1,5 +1,6 @@
 #include "addon/convert.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/check.h"
@@ -118,6 +119,8 @@ Batch to_batch(const Napi::Object& from) {
   int64_t rows = 0;
   for (int64_t i = 0; i < grids.numel(); i += 3) {
     const int32_t* grid = grids.const_data_ptr<int32_t>() + i;
+    VS_CHECK(std::max({grid[0], grid[1], grid[2]}) < (1 << 16), "BAD_SHAPE", "[grids] (", grid[0], ", ", grid[1], ", ", grid[2],
+             ") is no media item");
     batch.grids.push_back({grid[0], grid[1], grid[2]});
     rows += static_cast<int64_t>(grid[0]) * grid[1] * grid[2];
   }
@@ -163,13 +166,19 @@ GenerateOptions to_generate_options(const Napi::Object& from) {
   options.max_new_tokens = integer(from, "maxNewTokens");
   options.sampling = {static_cast<float>(number(from, "temperature")), integer(from, "topK"), static_cast<float>(number(from, "topP")),
                       static_cast<float>(number(from, "minP")), static_cast<float>(number(from, "repetitionPenalty"))};
-  VS_CHECK(options.sampling.temperature >= 0, "BAD_ARGUMENT", "[temperature] must not be negative, got ", options.sampling.temperature);
+  const float temperature = options.sampling.temperature;
+  VS_CHECK(temperature == 0 || (temperature >= 1e-6f && temperature <= 1e6f), "BAD_ARGUMENT",
+           "[temperature] expected 0 (greedy) or 1e-6 to 1e6, got ", temperature);
   VS_CHECK(options.sampling.repetition_penalty > 0, "BAD_ARGUMENT", "[repetitionPenalty] must be above 0");
   return options;
 }
 
 PatchifyOptions to_patchify_options(const Napi::Object& from) {
-  const auto size = [&](const char* field) { return static_cast<int>(integer(from, field)); };
+  const auto size = [&](const char* field) {
+    const int64_t value = integer(from, field);
+    VS_CHECK(value > 0 && value <= 1 << 20, "BAD_ARGUMENT", "[", field, "] expected 1 to 1048576, got ", value);
+    return static_cast<int>(value);
+  };
   PatchifyOptions options;
   options.frames = size("frames");
   options.height = size("height");

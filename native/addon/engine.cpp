@@ -1,8 +1,15 @@
 #include "addon/engine.h"
 
+#include <atomic>
+
 #include "addon/errors.h"
 
 namespace vsgrpo {
+namespace {
+std::atomic<int> running_jobs{0};
+}
+
+bool Engine::busy() { return running_jobs.load() > 0; }
 
 Engine::Engine(Napi::Env env)
     : to_node_(Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "vsgrpo", 0, 1)) {
@@ -31,11 +38,13 @@ void Engine::loop() {
       call = jobs_.front();
       jobs_.pop_front();
     }
+    ++running_jobs;
     try {
       call->work();
     } catch (...) {
       std::tie(call->code, call->error) = describe_current_exception();
     }
+    --running_jobs;
     to_node_.NonBlockingCall([this, call](Napi::Env env, Napi::Function) { settle(env, std::unique_ptr<Call>(call)); });
   }
 }

@@ -30,6 +30,9 @@ class Engine {
 
   Napi::Value run(Napi::Env env, std::function<void()> work);
 
+  // Whether any engine of the process is at work.
+  static bool busy();
+
   // Objects that live on the addon's side, for leak tests.
   struct Handles {
     int models = 0, forwards = 0, optimizers = 0;

@@ -12,7 +12,9 @@ Napi::Function ForwardWrap::define(Napi::Env env) {
 }
 
 ForwardWrap::ForwardWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ForwardWrap>(info), engine_(Engine::of(info.Env())) {
-  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "[Forward] use model.forward(batch, targets, options)");
+  if (!info[0].IsExternal()) {
+    throw Napi::Error(info.Env(), js_error(info.Env(), "BAD_ARGUMENT", "[Forward] use model.forward(batch, targets, options)"));
+  }
   forward_ = std::make_shared<std::shared_ptr<Forward>>(*info[0].As<Napi::External<std::shared_ptr<Forward>>>().Data());
   ++engine_.handles.forwards;
 }

@@ -38,7 +38,9 @@ Napi::Function ModelWrap::define(Napi::Env env) {
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info), engine_(Engine::of(info.Env())) {
-  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "[Model] use Model.load(dir, options)");
+  if (!info[0].IsExternal()) {
+    throw Napi::Error(info.Env(), js_error(info.Env(), "BAD_ARGUMENT", "[Model] use Model.load(dir, options)"));
+  }
   model_ = *info[0].As<Napi::External<std::shared_ptr<Qwen2VL>>>().Data();
   ++engine_.handles.models;
 }

@@ -17,10 +17,12 @@ OptimizerWrap::OptimizerWrap(const Napi::CallbackInfo& info)
     const Napi::Object model = object_argument(info, 0, "Optimizer: model"), options = object_argument(info, 1, "Optimizer: options");
     VS_CHECK(model.InstanceOf(engine_.model_class.Value()), "BAD_ARGUMENT", "[Optimizer] expected a Model");
     ModelWrap* wrap = ModelWrap::Unwrap(model);
-    auto parameters = wrap->use()->trainable();
+    const auto policy = wrap->use();
+    auto parameters = policy->trainable();
     VS_CHECK(!parameters.empty(), "NO_GRADIENT", "[Optimizer] the model has no trainable parameters: load it with trainable: true");
     *optimizer_ = std::make_shared<AdamW>(std::move(parameters), AdamWOptions{number(options, "beta1"), number(options, "beta2"),
-                                                                              number(options, "epsilon"), number(options, "weightDecay")});
+                                                                              number(options, "epsilon"), number(options, "weightDecay")},
+                                          policy);
     wrap->own_optimizer(optimizer_);
   });
   ++engine_.handles.optimizers;

@@ -1,5 +1,6 @@
 // A batch as a forest of ragged segments: rows [offsets[s], offsets[s+1]) belong to segment s, parents[s] < s or -1.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

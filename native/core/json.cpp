@@ -144,7 +144,9 @@ class JsonParser {
   uint32_t parse_code_point() {
     const uint32_t high = parse_hex4();
     if (high < 0xD800 || high > 0xDBFF || !accept("\\u")) return high;
-    return 0x10000 + ((high - 0xD800) << 10) + (parse_hex4() - 0xDC00);
+    const uint32_t low = parse_hex4();
+    if (low < 0xDC00 || low > 0xDFFF) error("bad surrogate pair");
+    return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
   }
 
   static void append_utf8(std::string& out, uint32_t c) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/buckets.h"
 #include "core/check.h"
 #include "generate/kv_cache.h"
 #include "ops/matmul.h"
@@ -55,11 +56,13 @@ class Generation {
     return hidden.index_select(0, at::tensor(last));
   }
 
-  at::Tensor logits(const at::Tensor& hidden) {
+  at::Tensor logits(const at::Tensor& unpadded) {
+    const int64_t rows = unpadded.size(0);
+    const at::Tensor hidden = at::constant_pad_nd(unpadded, {0, 0, 0, bucket_rows(rows) - rows});
     return matmul_nt(model_.decoder().final_norm(hidden), model_.decoder().head().value).to(at::kFloat);
   }
 
-  // The last token of every active row through the decoder: [A, H].
+  // The last token of every active row through the decoder: [A, H], and padding.
   at::Tensor decode(const std::vector<int64_t>& active, int64_t step, KvCache& kv) {
     Decoder& decoder = model_.decoder();
     std::vector<int64_t> ids, positions;
@@ -67,6 +70,9 @@ class Generation {
       ids.push_back(completion(row).ids.back());
       positions.push_back(options_.next_positions[static_cast<size_t>(prompt_of(row))] + step);
     }
+    const auto padded = static_cast<size_t>(bucket_rows(static_cast<int64_t>(active.size())));
+    ids.resize(padded);
+    positions.resize(padded);
     const RopeTable rope = decoder.rope(at::tensor(positions).unsqueeze(0).expand({3, -1}));
     at::Tensor x = decoder.embed(at::tensor(ids), {});
     for (size_t layer = 0; layer < decoder.layers.size(); ++layer) {
@@ -92,7 +98,7 @@ class Generation {
   // A sampled placeholder would ask the training pass for an image that does not exist. Greedy answers stay transformers'.
   void forbid_placeholders(std::vector<float>& logits) const {
     for (const int64_t id : {model_.config().image_token, model_.config().video_token}) {
-      logits[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
+      if (id < static_cast<int64_t>(logits.size())) logits[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
     }
   }
 

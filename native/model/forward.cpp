@@ -54,13 +54,14 @@ TokenStats Forward::logps() {
 
 Forward::Result Forward::backward(const Loss& loss) {
   VS_CHECK(has_graph_, "NO_GRADIENT", "[backward] this forward pass has no gradients: it ran with grad false, or backward was called before");
+  const TokenLoss per_token = token_loss(loss, target_ids_.size(0));
   has_graph_ = false;
   at::Tensor d_hidden;
   Result result;
   {
     at::NoGradGuard no_grad;
     result.stats = token_logps_backward(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_,
-                                        token_loss(loss, target_ids_.size(0)), d_hidden);
+                                        per_token, d_hidden);
     result.loss = loss_value(loss, result.stats.logps);
   }
   torch::autograd::backward({hidden_}, {d_hidden});

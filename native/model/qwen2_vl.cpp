@@ -1,5 +1,6 @@
 #include "model/qwen2_vl.h"
 
+#include "core/buckets.h"
 #include "core/check.h"
 #include "core/safetensors.h"
 #include "model/weights.h"
@@ -59,13 +60,15 @@ at::Tensor Qwen2VL::hidden(const Batch& batch, bool adapter, bool grad, PromptCa
   validate(batch);
   at::AutoGradMode mode(grad);
   const at::Tensor anchor = grad ? gradient_anchor() : at::Tensor();
-  at::Tensor x = decoder_.embed(batch.ids.to(at::kLong), anchor);
+  const int64_t padding = bucket_rows(batch.ids.size(0)) - batch.ids.size(0);
+  at::Tensor x = decoder_.embed(at::constant_pad_nd(batch.ids.to(at::kLong), {0, padding}), anchor);
   const at::Tensor is_media = batch.ids.eq(config_.image_token).logical_or_(batch.ids.eq(config_.video_token));
   const at::Tensor media_rows = is_media.nonzero().squeeze(1);
   const int64_t placeholders = media_rows.size(0), features = batch.patches.size(0) / config_.vision.merge_unit();
   VS_CHECK(placeholders == features, "BAD_SHAPE", "[batch] ", placeholders, " image and video tokens, but the media give ", features);
   if (placeholders > 0) x = x.index_copy(0, media_rows, vision_features(batch, grad, anchor));
-  return decoder_.forward(x, decoder_.rope(batch.positions), batch.forest, adapter, cache);
+  return decoder_.forward(x, decoder_.rope(at::constant_pad_nd(batch.positions, {0, padding})), batch.forest, adapter, cache)
+      .narrow(0, 0, batch.ids.size(0));
 }
 
 void Qwen2VL::add_lora(const LoraConfig& lora) {

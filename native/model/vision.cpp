@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/buckets.h"
 #include "core/check.h"
 #include "core/forest.h"
 #include "ops/activation.h"
@@ -58,11 +59,13 @@ VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, at::ScalarTy
 at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor) {
   const auto [rows, cols] = patch_coordinates(grids, config_.merge_size);
   VS_CHECK(patches.size(0) == rows.size(0), "BAD_SHAPE", "[vision] the grids describe ", rows.size(0), " patches, got ", patches.size(0));
-  const RopeTable rope = vision_rope_table(rows, cols, config_.head_dim());
   const Forest frames = frame_segments(grids);
-  at::Tensor x = patch_embed_.forward(patches.to(patch_embed_.weight.value.scalar_type()), false, anchor);
+  const int64_t unit = config_.merge_unit(), padding = bucket_rows(patches.size(0) / unit) * unit - patches.size(0);
+  const auto padded = [&](const at::Tensor& t) { return at::constant_pad_nd(t, t.dim() == 1 ? at::IntArrayRef{0, padding} : at::IntArrayRef{0, 0, 0, padding}); };
+  const RopeTable rope = vision_rope_table(padded(rows), padded(cols), config_.head_dim());
+  at::Tensor x = patch_embed_.forward(padded(patches).to(patch_embed_.weight.value.scalar_type()), false, anchor);
   for (VisionBlock& block : blocks_) x = block_forward(block, x, rope, frames);
-  return merge(x);
+  return merge(x).narrow(0, 0, patches.size(0) / unit);
 }
 
 at::Tensor VisionTower::block_forward(VisionBlock& b, const at::Tensor& x, const RopeTable& rope, const Forest& frames) {

@@ -177,6 +177,7 @@ struct ForestAttention : torch::autograd::Function<ForestAttention> {
     const at::Tensor q32 = q.to(at::kFloat).contiguous(), k32 = k.to(at::kFloat).contiguous(), v32 = v.to(at::kFloat).contiguous();
     const Shape shape = shape_of(q, k);
     at::Tensor out = at::empty({q.size(0), shape.q_stride()}, at::kFloat), lse = at::empty({q.size(0), shape.heads}, at::kFloat);
+    out.narrow(0, forest.rows(), q.size(0) - forest.rows()).zero_();
     std::vector<int64_t> all(static_cast<size_t>(forest.segments()));
     for (size_t s = 0; s < all.size(); ++s) all[s] = static_cast<int64_t>(s);
     const auto tiles = tiles_of(forest, all);
@@ -206,6 +207,7 @@ struct ForestAttention : torch::autograd::Function<ForestAttention> {
     const bool causal = ctx->saved_data["causal"].toBool();
     const Shape shape = shape_of(q, k);
     at::Tensor dq = at::empty_like(q), dk = at::zeros_like(k), dv = at::zeros_like(v);
+    dq.narrow(0, forest.rows(), q.size(0) - forest.rows()).zero_();
     const Gradients targets{dq.mutable_data_ptr<float>(), dk.mutable_data_ptr<float>(), dv.mutable_data_ptr<float>()};
     const auto trees = forest.trees();
     // A tree's key gradients are shared by all its segments: one thread works on one (tree, kv head) at a time.
@@ -254,10 +256,12 @@ at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::
 
 at::Tensor decode_attention(const at::Tensor& q, int64_t kv_heads, const std::vector<std::vector<KeySpan>>& spans) {
   const Shape shape{q.size(1), kv_heads, q.size(2)};
+  const auto rows = static_cast<int64_t>(spans.size());
   at::Tensor out = at::empty({q.size(0), shape.q_stride()}, at::kFloat);
+  out.narrow(0, rows, q.size(0) - rows).zero_();
   const float* qs = q.const_data_ptr<float>();
   float* outs = out.mutable_data_ptr<float>();
-  at::parallel_for(0, q.size(0), 4, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, rows, 4, [&](int64_t begin, int64_t end) {
     Scratch scratch;
     for (int64_t row = begin; row < end; ++row) {
       for (int64_t kv = 0; kv < kv_heads; ++kv) {

@@ -6,7 +6,7 @@
 
 namespace vsgrpo {
 
-// q [N, H, D], k and v [N, KV, D] -> [N, H * D]. Scale D^-0.5.
+// q [N, H, D], k and v [N, KV, D] -> [N, H * D]. Scale D^-0.5. Rows behind the forest's are padding: their output is zero.
 at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Forest& forest, bool causal);
 
 // Keys and values that one decoding row reads: contiguous runs of rows [length, KV, D] in fp32.
@@ -16,7 +16,8 @@ struct KeySpan {
   int64_t length;
 };
 
-// One new token per row: q float32 [A, H, D] and the spans of each row -> [A, H * D]. No gradients.
+// One new token per row: q float32 [A, H, D] and the spans of each row -> [A, H * D]. No gradients. Rows behind the last
+// spans are padding: zero.
 at::Tensor decode_attention(const at::Tensor& q, int64_t kv_heads, const std::vector<std::vector<KeySpan>>& spans);
 
 }  // namespace vsgrpo

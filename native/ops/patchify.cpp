@@ -13,6 +13,7 @@ void check(const PatchifyOptions& o) {
   const auto fail = [](const std::string& what) { throw std::invalid_argument("[patchify] " + what); };
   if (o.frames < 1 || o.height < 1 || o.width < 1) fail("expected at least one frame of at least one pixel");
   if (o.patch_size < 1 || o.temporal_patch_size < 1 || o.merge_size < 1) fail("patch sizes must be positive");
+  if (o.patch_size > 4096 || o.temporal_patch_size > 4096 || o.merge_size > 4096) fail("patch sizes above 4096 make no sense");
   const int block = o.patch_size * o.merge_size;
   if (o.resized_height < block || o.resized_width < block || o.resized_height % block || o.resized_width % block) {
     fail("expected a resized size in multiples of " + std::to_string(block) + ", got " + std::to_string(o.resized_height) + "x" +

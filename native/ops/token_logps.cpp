@@ -1,5 +1,6 @@
 #include "ops/token_logps.h"
 
+#include "core/buckets.h"
 #include "core/check.h"
 #include "core/fast_math.h"
 #include "ops/linear.h"
@@ -51,6 +52,10 @@ struct Pass {
   int64_t rows() const { return hidden.size(0); }
   int64_t vocab() const { return weight.size(0); }
   int64_t chunk_rows() const { return std::max<int64_t>(16, kChunkElements / vocab()); }
+  // Rows [first, first + count) of the hidden states, and zeros up to a bucket of rows.
+  at::Tensor chunk(int64_t first, int64_t count) const {
+    return at::constant_pad_nd(hidden.narrow(0, first, count), {0, 0, 0, bucket_rows(count) - count});
+  }
 };
 
 Pass start(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& targets, double temperature) {
@@ -66,14 +71,14 @@ Pass start(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& 
           {at::empty({k}, at::kFloat), at::empty({k}, at::kFloat), at::empty({k}, at::kByte)}};
 }
 
-// Fills the statistics of rows [first, first + logits.size(0)); with a loss, turns the logits into their gradient.
-void run_chunk(Pass& pass, at::Tensor& logits, int64_t first, const TokenLoss* loss) {
+// Fills the statistics of rows [first, first + count); with a loss, turns the logits into their gradient.
+void run_chunk(Pass& pass, at::Tensor& logits, int64_t first, int64_t count, const TokenLoss* loss) {
   const int64_t vocab = pass.vocab();
   const int* targets = pass.targets.const_data_ptr<int>();
   float *data = logits.mutable_data_ptr<float>(), *logps = pass.stats.logps.mutable_data_ptr<float>();
   float* entropy = pass.stats.entropy.mutable_data_ptr<float>();
   uint8_t* correct = pass.stats.correct.mutable_data_ptr<uint8_t>();
-  parallel_rows(logits.size(0), vocab, [&](int64_t i) {
+  parallel_rows(count, vocab, [&](int64_t i) {
     float* row = data + i * vocab;
     const int64_t k = first + i, target = targets[k];
     const RowSummary s = summarize(row, vocab, pass.inverse_t);
@@ -86,7 +91,7 @@ void run_chunk(Pass& pass, at::Tensor& logits, int64_t first, const TokenLoss* l
 }
 
 at::Tensor chunk_logits(const Pass& pass, int64_t first, int64_t count) {
-  return matmul_nt(pass.hidden.narrow(0, first, count), pass.weight).to(at::kFloat);
+  return matmul_nt(pass.chunk(first, count), pass.weight).to(at::kFloat);
 }
 
 }  // namespace
@@ -94,8 +99,9 @@ at::Tensor chunk_logits(const Pass& pass, int64_t first, int64_t count) {
 TokenStats token_logps(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& targets, double temperature) {
   Pass pass = start(hidden, weight, targets, temperature);
   for (int64_t first = 0; first < pass.rows(); first += pass.chunk_rows()) {
-    at::Tensor logits = chunk_logits(pass, first, std::min(pass.chunk_rows(), pass.rows() - first));
-    run_chunk(pass, logits, first, nullptr);
+    const int64_t count = std::min(pass.chunk_rows(), pass.rows() - first);
+    at::Tensor logits = chunk_logits(pass, first, count);
+    run_chunk(pass, logits, first, count, nullptr);
   }
   return pass.stats;
 }
@@ -107,10 +113,11 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
   for (int64_t first = 0; first < pass.rows(); first += pass.chunk_rows()) {
     const int64_t count = std::min(pass.chunk_rows(), pass.rows() - first);
     at::Tensor logits = chunk_logits(pass, first, count);
-    run_chunk(pass, logits, first, &loss);
+    run_chunk(pass, logits, first, count, &loss);
+    logits.narrow(0, count, logits.size(0) - count).zero_();
     const at::Tensor d_logits = logits.to(hidden.scalar_type());
-    d_hidden.narrow(0, first, count).copy_(matmul_nt(d_logits, weight.value.t()));
-    if (weight.trainable()) add_weight_grad(weight.grad, d_logits, hidden.narrow(0, first, count));
+    d_hidden.narrow(0, first, count).copy_(matmul_nt(d_logits, weight.value.t()).narrow(0, 0, count));
+    if (weight.trainable()) add_weight_grad(weight.grad, d_logits, pass.chunk(first, count));
   }
   return pass.stats;
 }

@@ -14,7 +14,8 @@ double squared_norm(const at::Tensor& grad) {
 
 }  // namespace
 
-AdamW::AdamW(std::vector<std::pair<std::string, Parameter*>> parameters, const AdamWOptions& options) : options_(options) {
+AdamW::AdamW(std::vector<std::pair<std::string, Parameter*>> parameters, const AdamWOptions& options, std::shared_ptr<void> owner)
+    : options_(options), owner_(std::move(owner)) {
   at::NoGradGuard no_grad;
   for (auto& [name, parameter] : parameters) {
     const bool is_float = parameter->value.scalar_type() == at::kFloat;
@@ -28,6 +29,9 @@ double AdamW::step(double lr, double max_norm) {
   double sum = 0;
   for (const State& state : states_) sum += squared_norm(state.parameter->grad);
   const double norm = std::sqrt(sum);
+  if (!std::isfinite(norm)) {
+    for (const State& state : states_) state.parameter->grad.zero_();
+  }
   VS_CHECK(std::isfinite(norm), "NUMERICS", "[optimizer] the gradient norm is ", norm, ": lower the learning rate");
   const double scale = max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
   ++steps_;

@@ -11,10 +11,11 @@ struct AdamWOptions {
 
 class AdamW {
  public:
-  AdamW(std::vector<std::pair<std::string, Parameter*>> parameters, const AdamWOptions& options);
+  // `owner` keeps the parameters alive.
+  AdamW(std::vector<std::pair<std::string, Parameter*>> parameters, const AdamWOptions& options, std::shared_ptr<void> owner = {});
 
   // Clips the gradients to `max_norm` (0 = off), updates, clears them; returns the norm before clipping.
-  // Throws Error("NUMERICS") and changes nothing when the norm is not finite.
+  // Throws Error("NUMERICS") when the norm is not finite: the weights stay, the gradients are cleared.
   double step(double lr, double max_norm);
 
   void save(const std::string& path) const;
@@ -31,6 +32,7 @@ class AdamW {
   void update(State& state, double lr, double scale);
 
   AdamWOptions options_;
+  std::shared_ptr<void> owner_;
   std::vector<State> states_;
   int64_t steps_ = 0;
 };

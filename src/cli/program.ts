@@ -62,7 +62,12 @@ function createProgram(streams: Streams): Command {
     .helpCommand(false)
     .addHelpText('after', footer)
     .showSuggestionAfterError(true)
-    .configureOutput({ writeOut: (text) => streams.out(text), writeErr: (text) => streams.err(text) })
+    .configureOutput({
+      writeOut: (text) => streams.out(text),
+      writeErr: (text) => streams.err(text),
+      // commander puts the nearest name on a second line.
+      outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, ' ')}\n`),
+    })
     .exitOverride()
 }
 

@@ -41,7 +41,10 @@ function readLines(path: string): string[] {
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new InputError(`cannot read ${path}: ${messageOf(error)}`, { code: 'ERR_VSGRPO_DATA', cause: error })
+    throw new InputError(`cannot read ${path}: ${messageOf(error)}; give the path of a JSON Lines file`, {
+      code: 'ERR_VSGRPO_DATA',
+      cause: error,
+    })
   }
   const lines = text.replace(/^\uFEFF/, '').split('\n')
   return lines.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line))
@@ -51,6 +54,11 @@ function parseJson(line: string, where: string): unknown {
   try {
     return JSON.parse(line)
   } catch (error) {
-    throw new InputError(`${where}: not a JSON object: ${messageOf(error)}`, { code: 'ERR_VSGRPO_DATA', cause: error })
+    // The parser quotes the line, whatever is in it.
+    const reason = messageOf(error).replace(/[\p{Cc}\u2028\u2029]/gu, ' ')
+    throw new InputError(`${where}: not a JSON object: ${reason}; write one whole object per line`, {
+      code: 'ERR_VSGRPO_DATA',
+      cause: error,
+    })
   }
 }

@@ -23,17 +23,17 @@ interface Supply {
 /** Turns a parsed row into an Example; throws an InputError that names the place, the field and what was expected. */
 export function parseRow(value: unknown, context: RowContext): Example {
   if (!isRecord(value)) throw wrong(context, 'row', 'a JSON object', value)
-  const { prompt, ...columns } = value
+  const { prompt, completion: given, ...columns } = value
   const supply: Supply = { image: readImages(value, context), video: readVideos(value, context) }
   const offered = { image: supply.image.length, video: supply.video.length }
   const all = parseMessages(
     value.messages ?? prompt,
-    value.messages === undefined ? 'prompt' : 'messages',
+    prompt !== undefined && value.messages === undefined ? 'prompt' : 'messages',
     context,
     supply,
   )
   checkSupply(supply, offered, context)
-  const { messages, completion } = splitCompletion(all, parseCompletion(value.completion, context))
+  const { messages, completion } = splitCompletion(all, parseCompletion(given, context))
   if (messages.length === 0) throw wrong(context, 'messages', 'at least one message before the answer', all)
   checkScalar(value, 'id', context)
   checkScalar(value, 'answer', context)
@@ -111,6 +111,7 @@ function checkSupply(supply: Supply, offered: { image: number; video: number }, 
     if (used > 0 && supply[kind].length > 0) {
       throw new InputError(
         `${context.where}: expected as many {"type": "${kind}"} placeholders as ${kind}s, got ${used} for ${offered[kind]}`,
+        { code: 'ERR_VSGRPO_DATA' },
       )
     }
   }
@@ -156,9 +157,18 @@ function missingMedia(kind: 'image' | 'video', field: string, context: RowContex
 }
 
 function wrong(context: RowContext, field: string, expected: string, value: unknown): InputError {
-  const shown = value === undefined ? 'nothing' : JSON.stringify(value)
+  const shown = value === undefined ? 'nothing' : shownJson(value)
   const got = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
   return new InputError(`${context.where}: ${field}: expected ${expected}, got ${got}`, { code: 'ERR_VSGRPO_DATA' })
+}
+
+/** JSON.parse takes any depth, JSON.stringify does not. */
+function shownJson(value: unknown): string {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return 'something nested too deeply'
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

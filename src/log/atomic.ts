@@ -79,11 +79,20 @@ const cures: Record<string, string> = {
   EROFS: 'that disk is read-only: choose another folder',
   ENOTDIR: 'a part of that path is a file: choose another folder',
   EISDIR: 'that is a folder: name a file in it',
+  EFBIG: 'the file would be larger than this system allows: raise `ulimit -f`; what was saved before is whole',
+}
+
+/** The addon reports the system's words, not its code. */
+const inWords: Record<string, string> = {
+  'No space left on device': 'ENOSPC',
+  'Disk quota exceeded': 'EDQUOT',
+  'File too large': 'EFBIG',
 }
 
 function savingError(file: string, error: unknown): VsgrpoError {
-  const code = errorCode(error)
   const cause = error instanceof Error ? error.message : String(error)
+  const words = Object.keys(inWords).find((text) => cause.endsWith(text))
+  const code = words ? inWords[words] : errorCode(error)
   return new VsgrpoError(`cannot write ${file}: ${(code && cures[code]) || cause}`, {
     code: 'ERR_VSGRPO_SAVE',
     cause: error,

@@ -3,7 +3,7 @@ import { InputError } from '../errors.js'
 import { checkModelFolder, findModelFolder, readAdapter } from '../model-folder.js'
 import { type DType, type LoadOptions, type LoraOptions, native } from '../native.js'
 import { Processor, type ProcessorOptions } from '../processing/index.js'
-import { Policy } from './policy.js'
+import { loadWeights, Policy } from './policy.js'
 
 export interface LoraConfig {
   /** Rank of the adapters. */
@@ -51,7 +51,7 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
     ...(lora ? { lora: { r: lora.r, alpha: lora.alpha, targetModules: lora.targetModules, seed: lora.seed } } : {}),
     ...(adapter ? { adapterDir: found } : {}),
   }
-  return new Policy({ model: await engine.Model.load(dir, load), processor, dir, engine, load })
+  return new Policy({ model: await loadWeights(engine, dir, load), processor, dir, engine, load })
 }
 
 const languageModelLinears = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']

@@ -4,8 +4,8 @@
  */
 import { writeFolder } from '../atomic-folder.js'
 import { type PackedSequences, packPrompts, packSequences, planBatches, type Sequence } from '../batch.js'
-import { AbortedError, InputError, isAbort } from '../errors.js'
-import { checkModelFolder, copyModelFiles, readAdapter, stampDtype, writeAdapter } from '../model-folder.js'
+import { AbortedError, fromNative, InputError, isAbort } from '../errors.js'
+import { checkModelFolder, copyModelFiles, publishConfig, readAdapter, writeAdapter } from '../model-folder.js'
 import type {
   Addon,
   ForwardOptions,
@@ -159,7 +159,7 @@ export class Policy implements AsyncDisposable {
     if (this.lora) {
       return { score: (sequences, options) => this.scoreAll(sequences, { ...options, adapter: false }), dispose() {} }
     }
-    const frozen = await this.engine.Model.load(this.dir, { ...this.load, trainable: false })
+    const frozen = await loadWeights(this.engine, this.dir, { ...this.load, trainable: false })
     return {
       score: (sequences, options) => scoreWith(frozen, sequences, options),
       dispose: () => frozen.dispose(),
@@ -179,7 +179,7 @@ export class Policy implements AsyncDisposable {
     if (what === 'adapter' && !this.lora)
       throw new InputError('[save] this model has no adapter: expected what = "model"')
     copyModelFiles(this.dir, dir, what)
-    if (what === 'model') stampDtype(dir, this.load.dtype)
+    if (what === 'model') publishConfig(dir, this.load.dtype)
     if (what === 'adapter' && this.lora) writeAdapter(dir, { ...this.lora, baseDir: this.dir })
     await this.model.save(dir, what === 'adapter' ? 'adapter' : this.lora ? 'merged' : 'model')
   }
@@ -191,8 +191,8 @@ export class Policy implements AsyncDisposable {
       throw new InputError(`[resume] expected an adapter in ${dir}, as the model has lora, got none`)
     this.model.dispose()
     this.model = this.lora
-      ? await this.engine.Model.load(this.dir, { ...this.load, adapterDir: dir })
-      : await this.engine.Model.load(dir, this.load)
+      ? await loadWeights(this.engine, this.dir, { ...this.load, adapterDir: dir })
+      : await loadWeights(this.engine, dir, this.load)
   }
 
   /** Frees the engine's memory; using the policy afterwards throws. */
@@ -243,6 +243,15 @@ export class Policy implements AsyncDisposable {
     throw new InputError(
       `[generate] prompt ${index} has ${prompt.ids.length} tokens, the model takes ${maxPositions}; use fewer or smaller frames`,
     )
+  }
+}
+
+/** Loads weights; an InputError names the file and the tensor that is not as config.json says. */
+export async function loadWeights(engine: Engine, dir: string, options: LoadOptions): Promise<NativeModel> {
+  try {
+    return await engine.Model.load(dir, options)
+  } catch (error) {
+    throw fromNative(error)
   }
 }
 

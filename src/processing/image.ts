@@ -13,12 +13,15 @@ export interface ImageOptions {
   readonly alpha: 'drop' | 'white'
 }
 
+/** Pillow's own limit: beyond it `open` raises DecompressionBombError. */
+const MAX_PIXELS = 178_956_970
+
 const FORMATS = 'JPEG, PNG, WebP, TIFF, GIF or AVIF'
 
 /** Decodes the bytes of one image file; `name` stands in messages. Of an animation, the first frame. */
 export async function decodeImage(bytes: Uint8Array, name: string, options: ImageOptions): Promise<Frames> {
   try {
-    const image = sharp(bytes, { ignoreIcc: true, failOn: 'error' })
+    const image = sharp(bytes, { ignoreIcc: true, failOn: 'error', limitInputPixels: MAX_PIXELS })
     const metadata = await image.metadata()
     refuseUnlikePillow(metadata, name)
     const oriented = options.orient ? image.autoOrient() : image

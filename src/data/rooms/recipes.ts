@@ -2,6 +2,7 @@
  * Recipes: the distributions that rooms are drawn from. `demo` is small and bright enough for a two-million-parameter
  * model; `base` asks the same of other-looking rooms, to warm-start that model; `home` is for people to look at.
  */
+import { questionKinds } from './questions/question.js'
 import type { Recipe } from './recipe.js'
 
 export const shortAnswer = 'Please provide the short answer with one or two words or a number.'
@@ -222,16 +223,7 @@ const home: Recipe = {
     supersample: 2,
   },
   questions: {
-    kinds: [
-      'object_counting',
-      'object_rel_distance',
-      'object_rel_direction_easy',
-      'object_rel_direction_medium',
-      'object_rel_direction_hard',
-      'object_size_estimation',
-      'object_abs_distance',
-      'room_size_estimation',
-    ],
+    kinds: questionKinds,
     options: 4,
     distanceMargin: 0.15,
     angleMargin: 10,

@@ -59,7 +59,7 @@ describe('the command line', () => {
   it('names a mistyped required option rather than the missing one', async () => {
     const { code, err } = await cli('generate', '--modle', 'dir', '--input', 'in.jsonl')
     expect(code).toBe(2)
-    expect(err).toBe("error: unknown option '--modle'\n(Did you mean --model?)\n")
+    expect(err).toBe("error: unknown option '--modle' (Did you mean --model?)\n")
     const missing = await cli('generate', '--input', 'in.jsonl')
     expect(missing.code).toBe(2)
     expect(missing.err).toMatch(/--model .*missing/)
@@ -84,11 +84,17 @@ describe('exit codes', () => {
 })
 
 describe('what is printed for an error', () => {
-  it('is one line and its cure for bad input', () => {
+  it('is one line with its cure for bad input', () => {
     expect(report(new InputError('a.jsonl:3: no messages', { hint: 'Add them.' }))).toEqual([
-      'error: a.jsonl:3: no messages',
-      'Add them.',
+      'error: a.jsonl:3: no messages. Add them.',
     ])
+  })
+
+  it('is one line for what the addon refuses', () => {
+    const refused = Object.assign(new Error('[model.safetensors] has no tensor x'), { code: 'BAD_CHECKPOINT' })
+    expect(report(refused)).toEqual([expect.stringMatching(/^error: \[model\.safetensors\] has no tensor x\. Fetch/)])
+    expect(exitCodeOf(refused)).toBe(2)
+    expect(exitCodeOf(Object.assign(new Error('full'), { code: 'IO' }))).toBe(1)
   })
 
   it('does not repeat a cure that the message names', () => {

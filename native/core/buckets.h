@@ -1,0 +1,17 @@
+// Row counts are rounded up to a few sizes: oneDNN compiles a kernel for every new shape and keeps it, so that batches of
+// ever-new lengths would cost time at each step and memory without end.
+#pragma once
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+namespace vsgrpo {
+
+// The next multiple of 8, and of an eighth of the octave that n lies in: at most 12.5 % more rows. 0 stays 0.
+inline int64_t bucket_rows(int64_t n) {
+  const int64_t octave = n < 2 ? 1 : static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n)));
+  const int64_t step = std::max<int64_t>(8, octave / 8);
+  return (n + step - 1) / step * step;
+}
+
+}  // namespace vsgrpo
