@@ -78,16 +78,22 @@ Napi::Value live_handles(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// process.exit() in the middle of a job: libtorch's static objects must not be destroyed under the engine thread.
+// The process ends in the middle of a job: libtorch's static objects must not be destroyed under the engine thread.
 void leave_at_once_when_busy(int status, void*) {
   if (!Engine::busy()) return;
   std::fflush(nullptr);
   ::_exit(status);
 }
 
+// Handlers run last in, first out, and libtorch makes statics whenever it needs one: so ours is added when Node says 'exit'.
+void guard_exit(Napi::Env env) {
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  const auto arm = Napi::Function::New(env, [](const Napi::CallbackInfo&) { ::on_exit(leave_at_once_when_busy, nullptr); });
+  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), arm});
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  static const int registered = ::on_exit(leave_at_once_when_busy, nullptr);
-  (void)registered;
+  guard_exit(env);
   auto* engine = new Engine(env);
   env.SetInstanceData(engine);
   const auto define = [&](const char* name, Napi::Function constructor, Napi::FunctionReference& keep) {

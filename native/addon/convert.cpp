@@ -167,8 +167,8 @@ GenerateOptions to_generate_options(const Napi::Object& from) {
   options.sampling = {static_cast<float>(number(from, "temperature")), integer(from, "topK"), static_cast<float>(number(from, "topP")),
                       static_cast<float>(number(from, "minP")), static_cast<float>(number(from, "repetitionPenalty"))};
   const float temperature = options.sampling.temperature;
-  VS_CHECK(temperature == 0 || (temperature >= 1e-6f && temperature <= 1e6f), "BAD_ARGUMENT",
-           "[temperature] expected 0 (greedy) or 1e-6 to 1e6, got ", temperature);
+  VS_CHECK(temperature == 0 || (temperature >= 1e-3f && temperature <= 1e6f), "BAD_ARGUMENT",
+           "[temperature] expected 0 (greedy) or 0.001 to 1e6, got ", temperature);
   VS_CHECK(options.sampling.repetition_penalty > 0, "BAD_ARGUMENT", "[repetitionPenalty] must be above 0");
   return options;
 }

@@ -7,10 +7,11 @@
 
 namespace vsgrpo {
 
-// The next multiple of 8, and of an eighth of the octave that n lies in: at most 12.5 % more rows. 0 stays 0.
-inline int64_t bucket_rows(int64_t n) {
+// The next multiple of `least`, and of an eighth of the octave that n lies in: at most 12.5 % more rows where n is large.
+// 0 stays 0. Decoding steps pass a small `least`: their rows are few, and every one counts.
+inline int64_t bucket_rows(int64_t n, int64_t least = 128) {
   const int64_t octave = n < 2 ? 1 : static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n)));
-  const int64_t step = std::max<int64_t>(8, octave / 8);
+  const int64_t step = std::max(least, octave / 8);
   return (n + step - 1) / step * step;
 }
 

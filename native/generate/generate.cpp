@@ -11,6 +11,8 @@
 namespace vsgrpo {
 namespace {
 
+constexpr int64_t kRowBucket = 8;
+
 class Generation {
  public:
   Generation(Qwen2VL& model, const Batch& prompts, const GenerateOptions& options)
@@ -58,7 +60,7 @@ class Generation {
 
   at::Tensor logits(const at::Tensor& unpadded) {
     const int64_t rows = unpadded.size(0);
-    const at::Tensor hidden = at::constant_pad_nd(unpadded, {0, 0, 0, bucket_rows(rows) - rows});
+    const at::Tensor hidden = at::constant_pad_nd(unpadded, {0, 0, 0, bucket_rows(rows, kRowBucket) - rows});
     return matmul_nt(model_.decoder().final_norm(hidden), model_.decoder().head().value).to(at::kFloat);
   }
 
@@ -70,7 +72,7 @@ class Generation {
       ids.push_back(completion(row).ids.back());
       positions.push_back(options_.next_positions[static_cast<size_t>(prompt_of(row))] + step);
     }
-    const auto padded = static_cast<size_t>(bucket_rows(static_cast<int64_t>(active.size())));
+    const auto padded = static_cast<size_t>(bucket_rows(static_cast<int64_t>(active.size()), kRowBucket));
     ids.resize(padded);
     positions.resize(padded);
     const RopeTable rope = decoder.rope(at::tensor(positions).unsqueeze(0).expand({3, -1}));

@@ -61,7 +61,7 @@ const grpoFields = {
   /** Tokens of a completion at most. */
   maxCompletionLength: integer(512, 1),
   /** Of sampling and of every log-probability. */
-  temperature: number(1, 1e-6),
+  temperature: number(1, 1e-3),
   topP: number(1, 1e-6, 1),
   /** 0 = off. */
   topK: integer(0, 0),

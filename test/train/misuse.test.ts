@@ -152,19 +152,22 @@ describe('a batch that is wrong', () => {
 })
 
 describe('temperatures', () => {
-  it.each([0, 1e-30, 1e-3, 1e30, 1e300])(
-    'of %s sample ordinary tokens with finite log-probabilities',
-    async (temperature) => {
-      const { ids, logps } = await model.generate(batch, {
-        ...sampling,
-        temperature,
-        numGenerations: 16,
-        seeds: BigUint64Array.from({ length: 16 }, (_, i) => BigInt(i)),
-      })
-      expect(logps.every((logp) => Number.isFinite(logp) && logp <= 1e-3)).toBe(true)
-      expect(ids.some((id) => id === 155 || id === 156 || id < 0 || id >= 163)).toBe(false)
-    },
-  )
+  it.each([0, 1e-3, 1e6])('of %s sample ordinary tokens with finite log-probabilities', async (temperature) => {
+    const { ids, logps } = await model.generate(batch, {
+      ...sampling,
+      temperature,
+      numGenerations: 16,
+      seeds: BigUint64Array.from({ length: 16 }, (_, i) => BigInt(i)),
+    })
+    expect(logps.every((logp) => Number.isFinite(logp) && logp <= 1e-3)).toBe(true)
+    expect(ids.some((id) => id === 155 || id === 156 || id < 0 || id >= 163)).toBe(false)
+  })
+
+  it.each([1e-30, 1e30, 1e300, -1])('of %s are refused by name', async (temperature) => {
+    const seeds = new BigUint64Array(sampling.numGenerations)
+    const call = async () => model.generate(batch, { ...sampling, seeds, temperature })
+    await expect(call()).rejects.toThrow('[temperature]')
+  })
 
   it('of 0 or below are refused by the log-probabilities', async () => {
     for (const temperature of [0, -1]) {
