@@ -3,12 +3,12 @@
 import { rmSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
-const library = { index: 'src/index.ts', 'rewards/index': 'src/rewards/index.ts', 'data/index': 'src/data/index.ts' }
+const entries = { index: 'src/index.ts', 'rewards/index': 'src/rewards/index.ts', 'data/index': 'src/data/index.ts' }
 const shared = { target: 'node20', platform: 'node', splitting: true, treeshake: true, shims: true } as const
 
 rmSync('dist', { recursive: true, force: true })
 
 export default defineConfig([
-  { ...shared, entry: { ...library, 'cli/main': 'src/cli/main.ts' }, format: ['esm'], dts: { entry: library } },
-  { ...shared, entry: library, format: ['cjs'], dts: true },
+  { ...shared, entry: { ...entries, 'cli/main': 'src/cli/main.ts' }, format: ['esm'], dts: { entry: entries } },
+  { ...shared, entry: entries, format: ['cjs'], dts: true },
 ])

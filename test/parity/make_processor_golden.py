@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import PIL
 import torch
+from torch import library as torch_operators
 
 # A CUDA build of torchvision imports on a CPU-only torch once these two operators have a schema.
-library = torch.library.Library("torchvision", "FRAGMENT")
+operators = torch_operators.Library("torchvision", "FRAGMENT")
 for name in ("nms", "qnms"):
     try:
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     except RuntimeError:
         pass
 
