@@ -18,10 +18,14 @@ function configure(name: string, config: object = {}, args: object = {}): void {
   })
 }
 
-/** Waits until the run has logged some steps, then presses Ctrl-C. */
+/** Waits until the run has logged some steps (or has ended by itself), then presses Ctrl-C. */
 async function interruptAfter({ child, ended }: Running, file: string, rows: number) {
   const deadline = Date.now() + 60_000
-  while (Date.now() < deadline) {
+  let over = false
+  ended.then(() => {
+    over = true
+  })
+  while (Date.now() < deadline && !over) {
     if (rowsIn(file) >= rows) break
     await new Promise((done) => setTimeout(done, 10))
   }
@@ -81,8 +85,9 @@ it('a second Ctrl-C ends at once, and no half-written checkpoint is left', async
   const { code } = await interruptAfter(run, join(folder.dir, 'twice', 'metrics.jsonl'), 3)
   expect(code).toBe(130)
   expect(readdirSync(join(folder.dir, 'twice'))).toContain('metrics.jsonl')
+  const metrics = join(folder.dir, 'twice', 'metrics.jsonl')
   const resumed = startVsgrpo(folder.dir, 'grpo', 'twice.yaml', '--resume')
-  const again = await interruptAfter(resumed, join(folder.dir, 'twice', 'metrics.jsonl'), 3)
+  const again = await interruptAfter(resumed, metrics, rowsIn(metrics) + 3)
   // Killed before it was saved, there is nothing to go on from, and that is said; saved, it goes on.
   expect([2, 130]).toContain(again.code)
 })
