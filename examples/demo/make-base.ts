@@ -4,7 +4,7 @@
  *
  *   node examples/demo/run.mjs make-base
  *
- * writes runs/demo-base/model; examples/demo/base is a copy of it, with the run's metrics beside it.
+ * writes runs/demo-base/model; examples/demo/base is a copy of it, examples/demo/base-training.log what the run said.
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
