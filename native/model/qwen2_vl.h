@@ -1,7 +1,6 @@
 // Qwen2-VL: vision tower, decoder and head assembled; checkpoints in Hugging Face's layout; LoRA.
 #pragma once
 #include <array>
-#include <mutex>
 #include <optional>
 
 #include "model/decoder.h"
