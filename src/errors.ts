@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'ERR_VSGRPO_OOM'
   | 'ERR_VSGRPO_DISPOSED'
   | 'ERR_VSGRPO_ABORTED'
+  | 'ERR_VSGRPO_NUMERICS'
   | 'ERR_VSGRPO_INTERNAL'
 
 export interface ErrorDetails {
@@ -80,7 +81,7 @@ const nativeCodes: Readonly<Record<string, { code: ErrorCode; hint?: string; inp
     code: 'ERR_VSGRPO_OOM',
     hint: 'Lower tokensPerMicroBatch or the number of generations, or use smaller frames.',
   },
-  NUMERICS: { code: 'ERR_VSGRPO_INTERNAL' },
+  NUMERICS: { code: 'ERR_VSGRPO_NUMERICS' },
   DISPOSED: { code: 'ERR_VSGRPO_DISPOSED' },
 }
 

@@ -5,10 +5,14 @@ export { interruptible } from './interrupt.js'
 export { type ProgressOptions, progress } from './log/progress.js'
 export type { Reporter } from './log/reporter.js'
 export { type RunFolderOptions, runFolder } from './log/run-folder.js'
+export { type TensorBoardOptions, tensorboard } from './log/tensorboard.js'
 export {
+  defaultGrpoOptions,
   type GrpoInputs,
   type GrpoOptions,
+  type GrpoOutput,
   grpoLoss,
+  grpoMetrics,
   type LossInputs,
   type LossOutput,
   sftLoss,
@@ -23,8 +27,18 @@ export {
 } from './policy.js'
 export { Processor, type ProcessorOptions } from './processing/index.js'
 export { type ReportOptions, writeReport } from './report/index.js'
-export type { GRPOConfig, GRPOValues, SFTConfig, SFTValues } from './train/config.js'
+export type { SFTConfig, SFTValues } from './train/config.js'
+export {
+  type CustomLoss,
+  type CustomLossInputs,
+  type CustomLossOutput,
+  checkLoss,
+  type LossCheck,
+  type LossCheckOptions,
+} from './train/custom-loss.js'
+export { type EarlyStoppingOptions, earlyStopping } from './train/early-stopping.js'
 export type * from './train/events.js'
+export { type GRPOConfig, type GRPOValues, vsgrpo } from './train/grpo-config.js'
 export type { Callback, Encode, TrainerOptions, TrainOptions, TrainResult } from './train/session.js'
 export { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer, type SFTTrainerOptions } from './train/trainer.js'
 export type { Completion, ContentPart, Example, Media, Message, Metrics, Prompt } from './types.js'

@@ -1,7 +1,8 @@
 /**
- * The addon's whole surface, typed. Only this file knows the addon. Long calls run on the addon's one engine thread, in
- * order, and return promises; typed arrays are copied before the promise is returned, so callers may reuse them.
+ * The addon's whole surface, typed. Long calls run on the addon's one engine thread, in order, and return promises; typed
+ * arrays are copied before the promise is returned, so callers may reuse them.
  */
+import type { GrpoOptions } from './losses/grpo-options.js'
 import { loadAddon } from './setup/addon.js'
 
 export type DType = 'float32' | 'bfloat16'
@@ -87,6 +88,8 @@ export interface ForwardOptions {
   readonly adapter: boolean
   /** Logits are divided by it before the log-softmax. */
   readonly temperature: number
+  /** Layers keep only their inputs and run again in the backward pass. Default false. */
+  readonly checkpoint?: boolean
 }
 
 export interface TokenStats {
@@ -107,13 +110,16 @@ export type Backward =
       /** [K] mask / normaliser of each token. */
       readonly weights: Float32Array
       readonly advantages: Float32Array
+      /** [B + 1] first token of each completion. */
+      readonly offsets: Int32Array
       /** Absent: the ratio is exactly 1 (one update per batch). */
       readonly oldLogps?: Float32Array
       /** Needed when beta > 0. */
       readonly refLogps?: Float32Array
-      readonly beta: number
-      readonly epsilonLow: number
-      readonly epsilonHigh: number
+      readonly policyMask?: Float32Array
+      readonly samplerRatios?: Float32Array
+      readonly entropyBonus?: Float32Array
+      readonly options: GrpoOptions
     }
 
 export interface BackwardResult extends TokenStats {
@@ -139,6 +145,8 @@ export interface NativeModel {
   forward(batch: Batch, targets: Targets, options: ForwardOptions): Promise<NativeForward>
   /** Writes model.safetensors (or adapter_model.safetensors) with Hugging Face's names into an existing folder. */
   save(dir: string, what: 'model' | 'adapter' | 'merged'): Promise<void>
+  /** Moves every weight towards another model's of the same shape: w = (1 - alpha) w + alpha w'. */
+  mix(other: NativeModel, alpha: number): Promise<void>
   dispose(): void
 }
 
@@ -180,6 +188,11 @@ export interface Addon {
   readonly Optimizer: new (model: NativeModel, options: OptimizerOptions) => NativeOptimizer
   /** [frames, height, width, 3] RGB bytes to [t * h * w, 3 * temporalPatchSize * patchSize^2] patches, off the engine thread. */
   patchify(rgb: Uint8Array, options: PatchifyOptions): Promise<Float32Array>
+  /** Value and gradient by logps of the built-in loss at given statistics, as `backward` would compute them. */
+  grpoLoss(
+    stats: Omit<TokenStats, 'correct'>,
+    args: Backward & { readonly loss: 'grpo' },
+  ): Promise<{ readonly loss: number; readonly dlogps: Float32Array }>
   buildInfo(): { readonly libtorch: string; readonly cpu: string; readonly threads: number }
   /** Live native handles, for leak tests. */
   handles(): { readonly models: number; readonly forwards: number; readonly optimizers: number }

@@ -51,6 +51,24 @@ Napi::Value patchify_async(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value grpo_loss_at(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Object stats = object_argument(info, 0, "grpoLoss: stats");
+    const TokenStats at{float_tensor(stats, "logps"), float_tensor(stats, "entropy"), {}};
+    const Loss loss = to_loss(object_argument(info, 1, "grpoLoss: args"));
+    VS_CHECK(std::holds_alternative<GrpoInputs>(loss) && at.logps.numel() == at.entropy.numel(), "BAD_ARGUMENT",
+             "[grpoLoss] expected the arguments of a grpo loss, and as many entropies as logps");
+    return Engine::of(info.Env()).run<GrpoValue>(
+        info.Env(), [=] { return grpo_gradients(std::get<GrpoInputs>(loss), at); },
+        [](Napi::Env env, GrpoValue& value) -> Napi::Value {
+          Napi::Object out = Napi::Object::New(env);
+          out.Set("loss", value.loss);
+          out.Set("dlogps", js_floats(env, value.dlogps));
+          return out;
+        });
+  });
+}
+
 // 'amx' and 'avx512-bf16' have fast bfloat16 matrix products; else what libtorch itself dispatches to.
 std::string cpu_name() {
 #ifdef __x86_64__
@@ -104,6 +122,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   define("Forward", ForwardWrap::define(env), engine->forward_class);
   define("Optimizer", OptimizerWrap::define(env), engine->optimizer_class);
   exports.Set("patchify", Napi::Function::New<patchify_async>(env, "patchify"));
+  exports.Set("grpoLoss", Napi::Function::New<grpo_loss_at>(env, "grpoLoss"));
   exports.Set("buildInfo", Napi::Function::New<build_info>(env, "buildInfo"));
   exports.Set("handles", Napi::Function::New<live_handles>(env, "handles"));
   return exports;

@@ -37,6 +37,12 @@ std::vector<std::string> text_list(const Napi::Object& from, const char* field) 
   return list;
 }
 
+Napi::Object object_field(const Napi::Object& from, const char* field) {
+  const Napi::Value value = from.Get(field);
+  VS_CHECK(value.IsObject(), "BAD_ARGUMENT", "[", field, "] expected an object");
+  return value.As<Napi::Object>();
+}
+
 std::array<double, 3> three_numbers(const Napi::Object& from, const char* field) {
   const Napi::Value value = from.Get(field);
   VS_CHECK(value.IsArray() && value.As<Napi::Array>().Length() == 3, "BAD_ARGUMENT", "[", field, "] expected three numbers");
@@ -49,6 +55,21 @@ at::ScalarType to_dtype(const std::string& name) {
   if (name == "float32") return at::kFloat;
   if (name == "bfloat16") return at::kBFloat16;
   fail("BAD_ARGUMENT", "[dtype] expected float32 or bfloat16, got ", name);
+}
+
+Surrogate to_surrogate(const std::string& name) {
+  if (name == "clip") return Surrogate::kClip;
+  if (name == "cispo") return Surrogate::kCispo;
+  if (name == "sapo") return Surrogate::kSapo;
+  if (name == "vespo") return Surrogate::kVespo;
+  fail("BAD_ARGUMENT", "[surrogate] expected clip, cispo, sapo or vespo, got ", name);
+}
+
+KlEstimator to_kl_estimator(const std::string& name) {
+  if (name == "k1") return KlEstimator::kK1;
+  if (name == "k2") return KlEstimator::kK2;
+  if (name == "k3") return KlEstimator::kK3;
+  fail("BAD_ARGUMENT", "[klEstimator] expected k1, k2 or k3, got ", name);
 }
 
 Resize to_resize(const std::string& name) {
@@ -130,6 +151,30 @@ Batch to_batch(const Napi::Object& from) {
   return batch;
 }
 
+namespace {
+
+GrpoOptions to_grpo_options(const Napi::Object& from) {
+  GrpoOptions o;
+  o.surrogate = to_surrogate(text(from, "surrogate"));
+  o.sequence_level = text(from, "importanceSamplingLevel") == "sequence";
+  o.epsilon_low = number(from, "epsilonLow");
+  o.epsilon_high = number(from, "epsilonHigh");
+  if (!from.Get("delta").IsUndefined()) o.delta = number(from, "delta");
+  o.beta = number(from, "beta");
+  o.kl = to_kl_estimator(text(from, "klEstimator"));
+  o.bias_correction_kl = boolean(from, "useBiasCorrectionKl");
+  o.sapo_temperature_pos = number(from, "sapoTemperaturePos");
+  o.sapo_temperature_neg = number(from, "sapoTemperatureNeg");
+  o.vespo_k_pos = number(from, "vespoKPos");
+  o.vespo_lambda_pos = number(from, "vespoLambdaPos");
+  o.vespo_k_neg = number(from, "vespoKNeg");
+  o.vespo_lambda_neg = number(from, "vespoLambdaNeg");
+  VS_CHECK(o.epsilon_low >= 0 && o.epsilon_high >= 0 && o.delta > 0, "BAD_ARGUMENT", "[grpo_loss] epsilonLow, epsilonHigh: expected numbers >= 0, delta: > 0");
+  return o;
+}
+
+}  // namespace
+
 Targets to_targets(const Napi::Object& from) { return {int_tensor(from, "rows").to(at::kLong), int_tensor(from, "ids")}; }
 
 Loss to_loss(const Napi::Object& from) {
@@ -137,8 +182,15 @@ Loss to_loss(const Napi::Object& from) {
   if (kind == "external") return ExternalLoss{float_tensor(from, "dlogps"), optional_float_tensor(from, "dentropy")};
   if (kind == "sft") return SftLoss{float_tensor(from, "weights")};
   VS_CHECK(kind == "grpo", "BAD_ARGUMENT", "[loss] expected external, sft or grpo, got ", kind);
-  return GrpoInputs{float_tensor(from, "weights"), float_tensor(from, "advantages"), optional_float_tensor(from, "oldLogps"),
-                    optional_float_tensor(from, "refLogps"), number(from, "beta"), number(from, "epsilonLow"), number(from, "epsilonHigh")};
+  return GrpoInputs{float_tensor(from, "weights"),
+                    float_tensor(from, "advantages"),
+                    int_vector<int64_t>(from, "offsets"),
+                    optional_float_tensor(from, "oldLogps"),
+                    optional_float_tensor(from, "refLogps"),
+                    optional_float_tensor(from, "policyMask"),
+                    optional_float_tensor(from, "samplerRatios"),
+                    optional_float_tensor(from, "entropyBonus"),
+                    to_grpo_options(object_field(from, "options"))};
 }
 
 ModelOptions to_model_options(const Napi::Object& from) {

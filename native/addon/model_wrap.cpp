@@ -34,7 +34,7 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(env, "Model",
                      {StaticMethod<&ModelWrap::load>("load"), InstanceMethod<&ModelWrap::info>("info"),
                       InstanceMethod<&ModelWrap::generate>("generate"), InstanceMethod<&ModelWrap::forward>("forward"),
-                      InstanceMethod<&ModelWrap::save>("save"), InstanceMethod<&ModelWrap::dispose>("dispose")});
+                      InstanceMethod<&ModelWrap::save>("save"), InstanceMethod<&ModelWrap::mix>("mix"), InstanceMethod<&ModelWrap::dispose>("dispose")});
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info), engine_(Engine::of(info.Env())) {
@@ -107,7 +107,8 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
     const Batch batch = to_batch(object_argument(info, 0, "forward: batch"));
     const Targets targets = to_targets(object_argument(info, 1, "forward: targets"));
     const Napi::Object js_options = object_argument(info, 2, "forward: options");
-    const ForwardOptions options{boolean(js_options, "grad"), boolean(js_options, "adapter"), number(js_options, "temperature")};
+    const ForwardOptions options{boolean(js_options, "grad"), boolean(js_options, "adapter"), number(js_options, "temperature"),
+                                 js_options.Has("checkpoint") && boolean(js_options, "checkpoint")};
     auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
     return engine_.run<std::shared_ptr<Forward>>(
         info.Env(), [=] { return std::make_shared<Forward>(model, batch, targets, options); },
@@ -124,6 +125,18 @@ Napi::Value ModelWrap::save(const Napi::CallbackInfo& info) {
     const auto model = use();
     const std::string dir = text_argument(info, 0, "save: dir"), what = text_argument(info, 1, "save: what");
     return engine_.run(info.Env(), [=] { save_model(*model, dir, what); });
+  });
+}
+
+Napi::Value ModelWrap::mix(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = use();
+    const Napi::Object other = object_argument(info, 0, "mix: other");
+    VS_CHECK(other.InstanceOf(engine_.model_class.Value()), "BAD_ARGUMENT", "[mix] expected a Model");
+    const auto target = ModelWrap::Unwrap(other)->use();
+    VS_CHECK(info[1].IsNumber() && std::isfinite(info[1].ToNumber().DoubleValue()), "BAD_ARGUMENT", "[mix] alpha: expected a finite number");
+    const double alpha = info[1].ToNumber().DoubleValue();
+    return engine_.run(info.Env(), [=] { model->mix(*target, alpha); });
   });
 }
 

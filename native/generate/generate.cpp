@@ -24,11 +24,14 @@ class Generation {
     const auto check_abort = [&] { VS_CHECK(!abort || abort->load() == 0, "ABORTED", "[generate] stopped on request"); };
     check_abort();
     PromptCache cache;
-    const at::Tensor hidden = model_.hidden(prompts_, /*adapter=*/true, /*grad=*/false, &cache);
+    PassOptions pass;
+    pass.rows = last_rows();
+    pass.cache = &cache;
+    const at::Tensor hidden = model_.hidden(prompts_, pass);
     KvCache kv(std::move(cache), prompts_.forest, options_.leaves, rows(), options_.max_new_tokens);
     std::vector<int64_t> active(static_cast<size_t>(rows()));
     for (size_t i = 0; i < active.size(); ++i) active[i] = static_cast<int64_t>(i);
-    sample(logits(last_rows(hidden)), active, /*one logits row per*/ options_.num_generations);
+    sample(logits(hidden), active, /*one logits row per*/ options_.num_generations);
     for (int64_t step = 0; step + 1 < options_.max_new_tokens; ++step) {
       active.erase(std::remove_if(active.begin(), active.end(), [&](int64_t r) { return completion(r).stopped; }), active.end());
       if (active.empty()) break;
@@ -52,10 +55,10 @@ class Generation {
     return ids;
   }
 
-  at::Tensor last_rows(const at::Tensor& hidden) const {
+  at::Tensor last_rows() const {
     std::vector<int64_t> last;
     for (const int64_t leaf : options_.leaves) last.push_back(prompts_.forest.offsets[static_cast<size_t>(leaf) + 1] - 1);
-    return hidden.index_select(0, at::tensor(last));
+    return at::tensor(last);
   }
 
   at::Tensor logits(const at::Tensor& unpadded) {

@@ -2,11 +2,19 @@
 
 #include <algorithm>
 
+#include "core/buckets.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
+#include "ops/checkpoint.h"
 #include "ops/norm.h"
 
 namespace vsgrpo {
+namespace {
+
+constexpr int64_t kFewRows = 16;
+
+}  // namespace
+
 DecoderLayer::DecoderLayer(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
   const int64_t qkv_width = (c.heads + 2 * c.kv_heads) * c.head_dim;
   input_norm_ = empty_parameter({c.hidden}, dtype);
@@ -80,16 +88,27 @@ RopeTable Decoder::rope(const at::Tensor& positions) const {
   return mrope_table(positions, config_.head_dim, config_.rope_theta, config_.mrope_section, embed_tokens.value.scalar_type());
 }
 
-at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& forest, bool adapter, PromptCache* cache) {
-  for (DecoderLayer& layer : layers) {
-    const Qkv qkv = layer.project(x, rope, adapter);
-    if (cache) {
-      cache->k.push_back(qkv.k.to(at::kFloat));
-      cache->v.push_back(qkv.v.to(at::kFloat));
-    }
-    x = layer.finish(x, forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true), adapter);
+at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, const at::Tensor& rows) {
+  const Qkv qkv = project(x, rope, pass.adapter);
+  if (pass.cache) {
+    pass.cache->k.push_back(qkv.k.to(at::kFloat));
+    pass.cache->v.push_back(qkv.v.to(at::kFloat));
   }
-  return x;
+  const at::Tensor attention = forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true);
+  if (!rows.defined()) return finish(x, attention, pass.adapter);
+  return finish(x.index_select(0, rows), attention.index_select(0, rows), pass.adapter);
+}
+
+at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& forest, const PassOptions& pass) {
+  // Padded to a bucket with row 0: nothing reads what it gives.
+  const int64_t count = pass.rows.defined() ? pass.rows.size(0) : x.size(0);
+  const at::Tensor rows = pass.rows.defined() ? at::constant_pad_nd(pass.rows, {0, bucket_rows(count, kFewRows) - count}) : at::Tensor();
+  for (DecoderLayer& layer : layers) {
+    const at::Tensor wanted = &layer == &layers.back() ? rows : at::Tensor();
+    const auto run = [&layer, rope, forest, pass, wanted](const at::Tensor& h) { return layer.forward(h, rope, forest, pass, wanted); };
+    x = pass.checkpoint ? checkpointed(x, run) : run(x);
+  }
+  return x.narrow(0, 0, count);
 }
 
 at::Tensor Decoder::final_norm(const at::Tensor& x) { return rms_norm(x, norm, config_.rms_eps); }

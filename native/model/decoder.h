@@ -12,6 +12,15 @@ struct PromptCache {
   std::vector<at::Tensor> k, v;
 };
 
+// How a pass over packed rows is run.
+struct PassOptions {
+  bool adapter = true;
+  bool grad = false;
+  bool checkpoint = false;  // layers keep only their inputs for the backward pass
+  at::Tensor rows = {};     // int64: only these come out; defined = the last layer computes no others after its attention
+  PromptCache* cache = nullptr;
+};
+
 class DecoderLayer {
  public:
   DecoderLayer(const ModelConfig& config, at::ScalarType dtype);
@@ -19,6 +28,8 @@ class DecoderLayer {
   // The two halves of a layer, around the attention: shared by training and decoding.
   Qkv project(const at::Tensor& x, const RopeTable& rope, bool adapter);
   at::Tensor finish(const at::Tensor& x, const at::Tensor& attention, bool adapter);
+  // A whole layer; fills `cache` when given.
+  at::Tensor forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, const at::Tensor& rows);
 
   void collect(const std::string& prefix, WeightSlots& slots);
   // The linear layers with Hugging Face's names of the parts of their fused output.
@@ -47,8 +58,8 @@ class Decoder {
 
   at::Tensor embed(const at::Tensor& ids, const at::Tensor& anchor) { return embedding(ids, embed_tokens, anchor); }
   RopeTable rope(const at::Tensor& positions) const;
-  // x [N, H] -> [N, H] before the final norm; fills `cache` when given.
-  at::Tensor forward(at::Tensor x, const RopeTable& rope, const Forest& forest, bool adapter, PromptCache* cache = nullptr);
+  // x [N, H] -> hidden states before the final norm: [N, H], or those of `pass.rows`.
+  at::Tensor forward(at::Tensor x, const RopeTable& rope, const Forest& forest, const PassOptions& pass);
   at::Tensor final_norm(const at::Tensor& x);
   Parameter& head() { return config_.tied ? embed_tokens : lm_head; }
 

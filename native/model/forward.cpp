@@ -28,10 +28,19 @@ TokenLoss token_loss(const Loss& loss, int64_t targets) {
   return grpo_loss(std::get<GrpoInputs>(loss), targets);
 }
 
-double loss_value(const Loss& loss, const at::Tensor& logps) {
-  if (const auto* sft = std::get_if<SftLoss>(&loss)) return -at::dot(sft->weights.to(at::kDouble), logps.to(at::kDouble)).item<double>();
-  if (const auto* grpo = std::get_if<GrpoInputs>(&loss)) return grpo_loss_value(*grpo, logps);
+double loss_value(const Loss& loss, const TokenStats& stats) {
+  if (const auto* sft = std::get_if<SftLoss>(&loss)) return -at::dot(sft->weights.to(at::kDouble), stats.logps.to(at::kDouble)).item<double>();
+  if (const auto* grpo = std::get_if<GrpoInputs>(&loss)) return grpo_value(*grpo, stats).loss;
   return 0;
+}
+
+// A loss over whole sequences as gradients per token: what it needs of the other tokens comes from a pass of its own.
+Loss unfold(const Loss& loss, const std::function<TokenStats()>& stats) {
+  const auto* grpo = std::get_if<GrpoInputs>(&loss);
+  if (!grpo || is_per_token(*grpo)) return loss;
+  ExternalLoss gradients{grpo_value(*grpo, stats()).dlogps, {}};
+  if (grpo->entropy_bonus) gradients.dentropy = grpo->entropy_bonus->neg();
+  return gradients;
 }
 
 }  // namespace
@@ -44,7 +53,8 @@ Forward::Forward(std::shared_ptr<Qwen2VL> model, const Batch& batch, const Targe
   VS_CHECK(k == 0 || (targets.rows.min().item<int64_t>() >= 0 && targets.rows.max().item<int64_t>() < n), "BAD_SHAPE",
            "[forward] target rows must lie in [0, ", n, ")");
   at::AutoGradMode mode(options.grad);
-  hidden_ = model_->decoder().final_norm(model_->hidden(batch, options.adapter, options.grad).index_select(0, targets.rows));
+  const PassOptions pass{options.adapter, options.grad, options.checkpoint, targets.rows};
+  hidden_ = model_->decoder().final_norm(model_->hidden(batch, pass));
 }
 
 TokenStats Forward::logps() {
@@ -54,7 +64,7 @@ TokenStats Forward::logps() {
 
 Forward::Result Forward::backward(const Loss& loss) {
   VS_CHECK(has_graph_, "NO_GRADIENT", "[backward] this forward pass has no gradients: it ran with grad false, or backward was called before");
-  const TokenLoss per_token = token_loss(loss, target_ids_.size(0));
+  const TokenLoss per_token = token_loss(unfold(loss, [&] { return logps(); }), target_ids_.size(0));
   has_graph_ = false;
   at::Tensor d_hidden;
   Result result;
@@ -62,7 +72,7 @@ Forward::Result Forward::backward(const Loss& loss) {
     at::NoGradGuard no_grad;
     result.stats = token_logps_backward(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_,
                                         per_token, d_hidden);
-    result.loss = loss_value(loss, result.stats.logps);
+    result.loss = loss_value(loss, result.stats);
   }
   torch::autograd::backward({hidden_}, {d_hidden});
   hidden_ = hidden_.detach();

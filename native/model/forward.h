@@ -12,6 +12,7 @@ struct ForwardOptions {
   bool grad = false;
   bool adapter = true;
   double temperature = 1;
+  bool checkpoint = false;  // see PassOptions
 };
 
 // Gradients from outside: d loss / d logp and, optionally, d loss / d entropy, float32 [K].

@@ -50,25 +50,25 @@ void Qwen2VL::validate(const Batch& b) const {
   }
 }
 
-at::Tensor Qwen2VL::vision_features(const Batch& batch, bool grad, const at::Tensor& anchor) {
-  const bool train = grad && options_.trainable && !options_.freeze_vision;
+at::Tensor Qwen2VL::vision_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor) {
+  const bool train = pass.grad && options_.trainable && !options_.freeze_vision;
   at::AutoGradMode mode(train);
-  return vision_.forward(batch.patches, batch.grids, train ? anchor : at::Tensor());
+  return vision_.forward(batch.patches, batch.grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
 }
 
-at::Tensor Qwen2VL::hidden(const Batch& batch, bool adapter, bool grad, PromptCache* cache) {
+at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {
   validate(batch);
-  at::AutoGradMode mode(grad);
-  const at::Tensor anchor = grad ? gradient_anchor() : at::Tensor();
+  at::AutoGradMode mode(pass.grad);
+  const at::Tensor anchor = pass.grad ? gradient_anchor() : at::Tensor();
   const int64_t padding = bucket_rows(batch.ids.size(0)) - batch.ids.size(0);
   at::Tensor x = decoder_.embed(at::constant_pad_nd(batch.ids.to(at::kLong), {0, padding}), anchor);
   const at::Tensor is_media = batch.ids.eq(config_.image_token).logical_or_(batch.ids.eq(config_.video_token));
   const at::Tensor media_rows = is_media.nonzero().squeeze(1);
   const int64_t placeholders = media_rows.size(0), features = batch.patches.size(0) / config_.vision.merge_unit();
   VS_CHECK(placeholders == features, "BAD_SHAPE", "[batch] ", placeholders, " image and video tokens, but the media give ", features);
-  if (placeholders > 0) x = x.index_copy(0, media_rows, vision_features(batch, grad, anchor));
-  return decoder_.forward(x, decoder_.rope(at::constant_pad_nd(batch.positions, {0, padding})), batch.forest, adapter, cache)
-      .narrow(0, 0, batch.ids.size(0));
+  if (placeholders > 0) x = x.index_copy(0, media_rows, vision_features(batch, pass, anchor));
+  const at::Tensor hidden = decoder_.forward(x, decoder_.rope(at::constant_pad_nd(batch.positions, {0, padding})), batch.forest, pass);
+  return pass.rows.defined() ? hidden : hidden.narrow(0, 0, batch.ids.size(0));
 }
 
 void Qwen2VL::add_lora(const LoraConfig& lora) {
@@ -137,6 +137,17 @@ int64_t Qwen2VL::parameter_count() {
   int64_t count = 0;
   for (const WeightSlot& slot : slots()) count += slot.view().numel();
   return count;
+}
+
+void Qwen2VL::mix(Qwen2VL& other, double alpha) {
+  at::NoGradGuard no_grad;
+  const WeightSlots own = slots(), theirs = other.slots();
+  VS_CHECK(own.size() == theirs.size(), "BAD_SHAPE", "[mix] the models have ", own.size(), " and ", theirs.size(), " weights");
+  for (size_t i = 0; i < own.size(); ++i) {
+    const at::Tensor value = own[i].view(), target = theirs[i].view();
+    VS_CHECK(value.sizes() == target.sizes(), "BAD_SHAPE", "[mix] ", own[i].name, " has another shape in the other model");
+    value.mul_(1 - alpha).add_(target, alpha);
+  }
 }
 
 void Qwen2VL::save_weights(const std::string& dir) { write_weights(dir + "/model.safetensors", slots()); }

@@ -40,8 +40,11 @@ class Qwen2VL {
  public:
   static std::shared_ptr<Qwen2VL> load(const std::string& dir, const ModelOptions& options);
 
-  // Hidden states of all rows before the final norm, [N, H].
-  at::Tensor hidden(const Batch& batch, bool adapter, bool grad, PromptCache* cache = nullptr);
+  // Hidden states before the final norm: of all rows, [N, H], or of `pass.rows`.
+  at::Tensor hidden(const Batch& batch, const PassOptions& pass);
+
+  // Moves every weight towards another model's: w = (1 - alpha) w + alpha w'. Throws Error("BAD_SHAPE") when they differ.
+  void mix(Qwen2VL& other, double alpha);
 
   const ModelConfig& config() const { return config_; }
   const ModelOptions& options() const { return options_; }
@@ -65,7 +68,7 @@ class Qwen2VL {
   void validate(const Batch& batch) const;
   void add_lora(const LoraConfig& lora);
   void make_trainable();
-  at::Tensor vision_features(const Batch& batch, bool grad, const at::Tensor& anchor);
+  at::Tensor vision_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor);
 
   ModelConfig config_;
   ModelOptions options_;

@@ -7,6 +7,7 @@
 #include "core/forest.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
+#include "ops/checkpoint.h"
 #include "ops/norm.h"
 #include "ops/rope.h"
 
@@ -56,7 +57,8 @@ VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, at::ScalarTy
   merger_fc2_ = empty_linear(text_width, merged, true, dtype);
 }
 
-at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor) {
+at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor,
+                                bool checkpoint) {
   const auto [rows, cols] = patch_coordinates(grids, config_.merge_size);
   VS_CHECK(patches.size(0) == rows.size(0), "BAD_SHAPE", "[vision] the grids describe ", rows.size(0), " patches, got ", patches.size(0));
   const Forest frames = frame_segments(grids);
@@ -64,7 +66,10 @@ at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std
   const auto padded = [&](const at::Tensor& t) { return at::constant_pad_nd(t, t.dim() == 1 ? at::IntArrayRef{0, padding} : at::IntArrayRef{0, 0, 0, padding}); };
   const RopeTable rope = vision_rope_table(padded(rows), padded(cols), config_.head_dim());
   at::Tensor x = patch_embed_.forward(padded(patches).to(patch_embed_.weight.value.scalar_type()), false, anchor);
-  for (VisionBlock& block : blocks_) x = block_forward(block, x, rope, frames);
+  for (VisionBlock& block : blocks_) {
+    const auto run = [this, &block, rope, frames](const at::Tensor& h) { return block_forward(block, h, rope, frames); };
+    x = checkpoint ? checkpointed(x, run) : run(x);
+  }
   return merge(x).narrow(0, 0, patches.size(0) / unit);
 }
 

@@ -17,7 +17,8 @@ class VisionTower {
   VisionTower(const VisionConfig& config, int64_t text_width, at::ScalarType dtype);
 
   // patches [P, C * T * 14 * 14] float32, grids (t, h, w) of each item -> [P / 4, text width].
-  at::Tensor forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor);
+  // With `checkpoint`, blocks keep only their inputs for the backward pass.
+  at::Tensor forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor, bool checkpoint);
 
   void collect(WeightSlots& slots);
 

@@ -8,49 +8,187 @@
 namespace vsgrpo {
 namespace {
 
-const float* data_or_null(const std::optional<at::Tensor>& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
+// A term of one token's loss and its derivatives: through the log ratio, and by the log-probability itself.
+struct Term {
+  double value = 0, by_ratio = 0, by_logp = 0;
+};
 
-void check_length(const at::Tensor& tensor, int64_t targets, const char* name) {
-  VS_CHECK(tensor.numel() == targets, "BAD_SHAPE", "[grpo_loss] ", name, ": expected ", targets, " values, got ", tensor.numel());
+struct Point {
+  double logp, log_ratio, advantage, sequence_weight;
+};
+
+// A policy gradient term: the weight is a constant, only the log-probability moves.
+Term weighted(double weight, const Point& p) { return {-weight * p.advantage * p.logp, 0, -weight * p.advantage}; }
+
+Term clip_term(double ratio, double advantage, const GrpoOptions& o) {
+  const double bounded = std::min(ratio, o.delta) * advantage;
+  const double clipped = std::clamp(ratio, 1 - o.epsilon_low, 1 + o.epsilon_high) * advantage;
+  const double slope = -ratio * advantage, bounded_slope = ratio <= o.delta ? slope : 0;
+  const double clipped_slope = ratio >= 1 - o.epsilon_low && ratio <= 1 + o.epsilon_high ? slope : 0;
+  const double by_ratio = bounded == clipped ? (bounded_slope + clipped_slope) / 2 : bounded < clipped ? bounded_slope : clipped_slope;
+  return {-std::min(bounded, clipped), by_ratio, 0};
 }
 
-// The loss of token k before its weight.
-TokenLossValue token_at(const GrpoInputs& in, int64_t k, float logp) {
-  const float *old_logps = data_or_null(in.old_logps), *ref_logps = data_or_null(in.ref_logps);
-  return grpo_token(logp, old_logps ? old_logps[k] : logp, in.advantages.const_data_ptr<float>()[k], ref_logps ? ref_logps[k] : logp, in);
+Term sapo_term(double ratio, double advantage, const GrpoOptions& o) {
+  const double temperature = advantage > 0 ? o.sapo_temperature_pos : o.sapo_temperature_neg;
+  const double gate = 1 / (1 + std::exp(-temperature * (ratio - 1)));
+  return {-4 / temperature * gate * advantage, -4 * gate * (1 - gate) * ratio * advantage, 0};
+}
+
+Term policy_term(const Point& p, const GrpoOptions& o) {
+  const double ratio = std::exp(p.log_ratio);
+  switch (o.surrogate) {
+    case Surrogate::kClip: return clip_term(ratio, p.advantage, o);
+    case Surrogate::kCispo: return weighted(std::min(ratio, o.epsilon_high), p);
+    case Surrogate::kSapo: return sapo_term(ratio, p.advantage, o);
+    case Surrogate::kVespo: return weighted(p.sequence_weight, p);
+  }
+  fail("BAD_ARGUMENT", "[grpo_loss] unknown surrogate");
+}
+
+// KL estimate from d = ref - logp.
+Term kl_term(double d, double ratio, const GrpoOptions& o) {
+  Term t;
+  switch (o.kl) {
+    case KlEstimator::kK1: t = {-d, 0, 1}; break;
+    case KlEstimator::kK2: t = {d * d / 2, 0, -d}; break;
+    case KlEstimator::kK3: t = {std::expm1(d) - d, 0, -std::expm1(d)}; break;
+  }
+  return o.bias_correction_kl ? Term{t.value * ratio, t.value * ratio, t.by_logp * ratio} : t;
+}
+
+double clamp_log_ratio(double value, double smallest) { return std::clamp(value, smallest, 20.0); }
+const double kSmallestLogWeight = std::log(1e-8);
+
+double vespo_weight(double sum_of_log_ratios, double advantage, const GrpoOptions& o) {
+  const double k = advantage >= 0 ? o.vespo_k_pos : o.vespo_k_neg;
+  const double lambda = std::max(advantage >= 0 ? o.vespo_lambda_pos : o.vespo_lambda_neg, 1e-4);
+  const double log_weight = clamp_log_ratio(sum_of_log_ratios, kSmallestLogWeight);
+  return std::exp(lambda + k * log_weight - lambda * std::exp(log_weight));
+}
+
+const float* data_or_null(const std::optional<at::Tensor>& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
+
+// The inputs' arrays by token.
+struct Tokens {
+  const GrpoInputs& in;
+  const float* weights = in.weights.const_data_ptr<float>();
+  const float* advantages = in.advantages.const_data_ptr<float>();
+  const float* old_logps = data_or_null(in.old_logps);
+  const float* ref_logps = data_or_null(in.ref_logps);
+  const float* policy_mask = data_or_null(in.policy_mask);
+  const float* sampler_ratios = data_or_null(in.sampler_ratios);
+  const float* entropy_bonus = data_or_null(in.entropy_bonus);
+
+  double log_ratio(int64_t k, float logp) const { return old_logps ? static_cast<double>(logp) - old_logps[k] : 0; }
+  double bonus(int64_t k) const { return entropy_bonus ? entropy_bonus[k] : 0; }
+  double factor(int64_t k) const {
+    const double ratio = sampler_ratios && in.options.surrogate != Surrogate::kVespo ? sampler_ratios[k] : 1;
+    return ratio * (policy_mask ? policy_mask[k] : 1);
+  }
+  // Policy and KL of token k with their factors.
+  Term at(int64_t k, const Point& p) const {
+    const GrpoOptions& o = in.options;
+    const Term policy = policy_term(p, o), kl = o.beta == 0 ? Term{} : kl_term(ref_logps[k] - p.logp, std::exp(p.log_ratio), o);
+    const double f = factor(k), b = o.beta;
+    return {f * policy.value + b * kl.value, f * policy.by_ratio + b * kl.by_ratio, f * policy.by_logp + b * kl.by_logp};
+  }
+};
+
+void check_length(const std::optional<at::Tensor>& tensor, int64_t targets, const char* name) {
+  if (tensor) {
+    VS_CHECK(tensor->numel() == targets, "BAD_SHAPE", "[grpo_loss] ", name, ": expected ", targets, " values, got ", tensor->numel());
+  }
+}
+
+void check(const GrpoInputs& in, int64_t targets) {
+  check_length(in.weights, targets, "weights");
+  check_length(in.advantages, targets, "advantages");
+  check_length(in.old_logps, targets, "oldLogps");
+  check_length(in.ref_logps, targets, "refLogps");
+  check_length(in.policy_mask, targets, "policyMask");
+  check_length(in.sampler_ratios, targets, "samplerRatios");
+  check_length(in.entropy_bonus, targets, "entropyBonus");
+  VS_CHECK(in.options.beta == 0 || in.ref_logps, "BAD_ARGUMENT", "[grpo_loss] beta ", in.options.beta, " needs refLogps");
+  VS_CHECK(!in.offsets.empty() && in.offsets.front() == 0 && in.offsets.back() == targets && std::is_sorted(in.offsets.begin(), in.offsets.end()),
+           "BAD_SHAPE", "[grpo_loss] offsets: expected rising numbers from 0 to ", targets);
+}
+
+// What the tokens of one completion have in common.
+struct Row {
+  int64_t tokens = 0;
+  double log_ratio = 0, sequence_weight = 1;
+};
+
+Row read_row(const Tokens& tokens, const float* logps, int64_t begin, int64_t end) {
+  Row row;
+  double log_weight = 0;
+  for (int64_t k = begin; k < end; ++k) {
+    if (tokens.weights[k] == 0) continue;
+    ++row.tokens;
+    const double log_ratio = tokens.log_ratio(k, logps[k]);
+    row.log_ratio += log_ratio;
+    log_weight += clamp_log_ratio(log_ratio, -20);
+    if (tokens.sampler_ratios) log_weight += clamp_log_ratio(std::log(tokens.sampler_ratios[k]), kSmallestLogWeight);
+  }
+  row.log_ratio /= static_cast<double>(std::max<int64_t>(1, row.tokens));
+  if (row.tokens > 0) row.sequence_weight = vespo_weight(log_weight, tokens.advantages[begin], tokens.in.options);
+  return row;
 }
 
 }  // namespace
 
-TokenLossValue grpo_token(float logp, float old_logp, float advantage, float ref_logp, const GrpoInputs& in) {
-  const float ratio = std::exp(logp - old_logp);
-  const float clipped = std::clamp(ratio, 1.0f - static_cast<float>(in.epsilon_low), 1.0f + static_cast<float>(in.epsilon_high));
-  const bool active = ratio * advantage <= clipped * advantage;  // the unclipped branch is the minimum: gradient flows
-  const float d = ref_logp - logp, beta = static_cast<float>(in.beta);
-  return {-std::min(ratio * advantage, clipped * advantage) + beta * (std::expm1(d) - d),
-          (active ? -advantage * ratio : 0.0f) - beta * std::expm1(d)};
-}
+bool is_per_token(const GrpoInputs& in) { return !in.options.sequence_level && in.options.surrogate != Surrogate::kVespo; }
 
-TokenLoss grpo_loss(const GrpoInputs& in, int64_t targets) {
-  check_length(in.weights, targets, "weights");
-  check_length(in.advantages, targets, "advantages");
-  if (in.old_logps) check_length(*in.old_logps, targets, "oldLogps");
-  if (in.ref_logps) check_length(*in.ref_logps, targets, "refLogps");
-  VS_CHECK(in.beta == 0 || in.ref_logps, "BAD_ARGUMENT", "[grpo_loss] beta ", in.beta, " needs refLogps");
-  return [in](int64_t k, float logp, float) {
-    const float weight = in.weights.const_data_ptr<float>()[k];
+TokenLoss grpo_loss(const GrpoInputs& inputs, int64_t targets) {
+  check(inputs, targets);
+  return [inputs](int64_t k, float logp, float) {
+    const Tokens tokens{inputs};
+    const float weight = tokens.weights[k], dentropy = static_cast<float>(-tokens.bonus(k));
     // A masked token's ratio may have overflowed: 0 times infinity must not poison the batch.
-    return weight == 0 ? TokenGradient{} : TokenGradient{weight * token_at(in, k, logp).dlogp, 0.0f};
+    if (weight == 0) return TokenGradient{0, dentropy};
+    const Term t = tokens.at(k, {logp, tokens.log_ratio(k, logp), tokens.advantages[k], 1});
+    return TokenGradient{static_cast<float>(weight * (t.by_ratio + t.by_logp)), dentropy};
   };
 }
 
-double grpo_loss_value(const GrpoInputs& in, const at::Tensor& logps) {
-  double sum = 0;
-  const float *weights = in.weights.const_data_ptr<float>(), *values = logps.const_data_ptr<float>();
-  for (int64_t k = 0; k < logps.numel(); ++k) {
-    if (weights[k] != 0) sum += static_cast<double>(weights[k]) * token_at(in, k, values[k]).loss;
+GrpoValue grpo_value(const GrpoInputs& in, const TokenStats& stats) {
+  check(in, stats.logps.numel());
+  const Tokens tokens{in};
+  const bool sequence = in.options.sequence_level;
+  const float *logps = stats.logps.const_data_ptr<float>(), *entropy = stats.entropy.const_data_ptr<float>();
+  GrpoValue out{0, at::zeros_like(stats.logps)};
+  float* dlogps = out.dlogps.mutable_data_ptr<float>();
+  for (size_t b = 0; b + 1 < in.offsets.size(); ++b) {
+    const int64_t begin = in.offsets[b], end = in.offsets[b + 1];
+    const Row row = read_row(tokens, logps, begin, end);
+    double through_ratio = 0;
+    for (int64_t k = begin; k < end; ++k) {
+      out.loss -= tokens.bonus(k) * entropy[k];
+      const double weight = tokens.weights[k];
+      if (weight == 0) continue;
+      const double log_ratio = sequence ? row.log_ratio : tokens.log_ratio(k, logps[k]);
+      const Term t = tokens.at(k, {logps[k], log_ratio, tokens.advantages[k], row.sequence_weight});
+      out.loss += weight * t.value;
+      through_ratio += weight * t.by_ratio;
+      dlogps[k] = static_cast<float>(weight * (t.by_logp + (sequence ? 0 : t.by_ratio)));
+    }
+    // The ratio of a sequence is the mean over its tokens: each has an equal part in it.
+    for (int64_t k = begin; sequence && k < end; ++k) {
+      if (tokens.weights[k] != 0) dlogps[k] += static_cast<float>(through_ratio / static_cast<double>(row.tokens));
+    }
   }
-  return sum;
+  return out;
+}
+
+GrpoValue grpo_gradients(const GrpoInputs& in, const TokenStats& stats) {
+  GrpoValue out = grpo_value(in, stats);
+  if (!is_per_token(in)) return out;
+  const TokenLoss loss = grpo_loss(in, stats.logps.numel());
+  const float *logps = stats.logps.const_data_ptr<float>(), *entropy = stats.entropy.const_data_ptr<float>();
+  float* dlogps = out.dlogps.mutable_data_ptr<float>();
+  for (int64_t k = 0; k < stats.logps.numel(); ++k) dlogps[k] = loss(k, logps[k], entropy[k]).dlogp;
+  return out;
 }
 
 }  // namespace vsgrpo

@@ -1,7 +1,7 @@
 /** `vsgrpo grpo`: trains a model on rewards. */
 import type { Command } from 'commander'
 import { InputError } from '../errors.js'
-import { resolveGRPOConfig } from '../train/config.js'
+import { resolveGRPOConfig } from '../train/grpo-config.js'
 import { GRPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { loadRewards } from './reward-funcs.js'

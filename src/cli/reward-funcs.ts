@@ -2,19 +2,47 @@
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { InputError, messageOf, nearest } from '../errors.js'
-import { accuracyReward, formatReward, named, type RewardFunc, relativeAccuracyReward } from '../rewards/index.js'
+import {
+  accuracyReward,
+  formatReward,
+  lengthPenalty,
+  named,
+  overlongShaping,
+  type RewardFunc,
+  relativeAccuracyReward,
+  repetitionPenalty,
+} from '../rewards/index.js'
 import { type Config, camelCase } from './config.js'
 
 const builtIn: Readonly<Record<string, () => RewardFunc>> = {
   accuracy: () => accuracyReward(),
   relativeAccuracy: () => relativeAccuracyReward(),
+  'relativeAccuracy:ratio': () => relativeAccuracyReward({ measure: 'ratio' }),
   'format:think': () => formatReward('think'),
   'format:observe': () => formatReward('observe'),
   'format:vanilla': () => formatReward('vanilla'),
+  length: () => lengthPenalty(),
+  repetition: () => repetitionPenalty(),
+}
+
+/** Those with numbers in their names, each with what to write. */
+const withNumbers: Readonly<Record<string, { form: string; make: (...numbers: number[]) => RewardFunc }>> = {
+  repetition: {
+    form: 'repetition:<n-gram size>:<largest penalty>, e.g. repetition:3:-1',
+    make: (ngramSize, maxPenalty) => repetitionPenalty({ ngramSize, maxPenalty }),
+  },
+  overlong: {
+    form: 'overlong:<longest completion>:<tokens before it that cost>, e.g. overlong:512:128',
+    make: (maxCompletionLength = Number.NaN, cache = Number.NaN) => overlongShaping({ maxCompletionLength, cache }),
+  },
 }
 
 /** TRL's names of the same rewards. */
-const aliases: Readonly<Record<string, string>> = { accuracyReward: 'accuracy', thinkFormatReward: 'format:think' }
+const aliases: Readonly<Record<string, string>> = {
+  accuracyReward: 'accuracy',
+  thinkFormatReward: 'format:think',
+  repetitionPenaltyReward: 'repetition',
+}
 
 /** The functions under `rewardFuncs`; an InputError names the one that cannot be had, and what can. */
 export async function loadRewards(config: Config): Promise<RewardFunc[]> {
@@ -30,12 +58,36 @@ async function loadReward(name: unknown, config: Config): Promise<RewardFunc> {
   if (typeof name !== 'string' || name === '') {
     throw wrong(config, `expected a name or ./file.mjs#name, got ${JSON.stringify(name)}`)
   }
-  const known = builtIn[aliases[camelCase(name)] ?? name] ?? builtIn[camelCase(name)]
+  const known = own(builtIn, own(aliases, camelCase(name)) ?? name) ?? own(builtIn, camelCase(name))
   if (known) return known()
+  const made = rewardWithNumbers(name, config)
+  if (made) return made
   if (/[/\\#]|\.[cm]?[jt]s$/.test(name)) return importReward(name, config)
-  const close = nearest(name, Object.keys(builtIn))
-  const cure = close ? `did you mean ${close}?` : `there are ${Object.keys(builtIn).join(', ')}`
+  const all = [...Object.keys(builtIn), ...Object.keys(withNumbers)]
+  const close = nearest(name, all) ?? nearest(name.split(':')[0] ?? name, all)
+  const cure = close ? `did you mean ${close}?` : `there are ${Object.keys(builtIn).join(', ')}, overlong:512:128`
   throw wrong(config, `no built-in reward is called ${name}; ${cure} A reward of your own is ./file.mjs#name`)
+}
+
+/** The entry of that name, and nothing that every object has. */
+function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}
+
+/** `overlong:512:128`; undefined when the name does not begin with that of such a reward. */
+function rewardWithNumbers(name: string, config: Config): RewardFunc | undefined {
+  const [head = '', ...rest] = name.split(':')
+  const known = own(withNumbers, camelCase(head))
+  if (!known) return undefined
+  const numbers = rest.map((text) => (text.trim() === '' ? Number.NaN : Number(text)))
+  if (numbers.length === 0 || numbers.length > 2 || numbers.some(Number.isNaN)) {
+    throw wrong(config, `expected ${known.form}, got ${name}`)
+  }
+  try {
+    return known.make(...numbers)
+  } catch (error) {
+    throw wrong(config, `${name}: ${messageOf(error)}; write ${known.form}`)
+  }
 }
 
 async function importReward(name: string, config: Config): Promise<RewardFunc> {

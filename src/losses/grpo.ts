@@ -1,107 +1,120 @@
 /**
- * The clipped GRPO objective with a k3 KL penalty: the readable definition that the native fused loss is tested against.
+ * The GRPO loss: the readable definition that the engine's fused kernel is tested against.
  *
- *   ratio r  = exp(logp - oldLogp)                              (exactly 1 without old log-probabilities)
- *   policy   = -min(r A, clip(r, 1 - epsilonLow, 1 + epsilonHigh) A)
- *   kl       = exp(refLogp - logp) - (refLogp - logp) - 1        (k3: unbiased, never negative)
- *   loss     = sum_k w_k (policy_k + beta kl_k)
+ *   loss = sum_k w_k (f_k policy_k + beta kl_k)  -  sum_k b_k entropy_k
  *
- * DeepSeekMath (arXiv 2402.03300) equations 3 and 4; TRL 1.13 `GRPOTrainer._compute_loss` with `use_bias_correction_kl`
- * off. Which of grpo, bnpo, dr_grpo and dapo it is lies in the weights alone.
+ * over the tokens k of all completions: the policy term of `surrogates.ts`, the KL estimate of `kl.ts`, weights w that
+ * hold mask and normaliser (`tokenWeights`), factors f of masks and sampler ratios, and the entropy bonus b.
+ * DeepSeekMath (arXiv 2402.03300) equations 3 and 4; TRL 1.13 `GRPOTrainer._compute_loss`.
  */
-import type { Metrics } from '../types.js'
+import type { GrpoOptions } from './grpo-options.js'
+import { klTerm } from './kl.js'
 import type { LossInputs, LossOutput } from './loss.js'
-
-export interface GrpoOptions {
-  /** Weight of the KL penalty; 0 = no reference policy. */
-  readonly beta: number
-  /** The ratio is clipped below 1 - epsilonLow … */
-  readonly epsilonLow: number
-  /** … and above 1 + epsilonHigh. */
-  readonly epsilonHigh: number
-}
+import { clampLogRatio, policyTerm, type Term, vespoWeight } from './surrogates.js'
 
 export interface GrpoInputs extends LossInputs {
   /** [K] advantage of each token's completion. */
   readonly advantages: Float32Array
-  /** [K] log-probabilities of the policy that sampled; absent when the policy has not been updated since. */
+  /** [K] log-probabilities of the policy that sampled; absent when it has not been updated since: the ratio is 1. */
   readonly oldLogps?: Float32Array
   /** [K] log-probabilities of the reference policy; needed when beta > 0. */
   readonly refLogps?: Float32Array
+  /** [K] 1 or 0: tokens whose policy term counts. The KL penalty counts all the same. */
+  readonly policyMask?: Float32Array
+  /** [K] how much likelier the trainer finds what the sampler drew: multiplies the policy term (vespo: part of its weight). */
+  readonly samplerRatios?: Float32Array
+  /** [K] in nats; needed for the entropy bonus. */
+  readonly entropy?: Float32Array
+  /** [K] coefficient / normaliser of each token's entropy. */
+  readonly entropyBonus?: Float32Array
 }
 
-/** Loss, gradient and metrics of a batch, summed in double precision. */
-export function grpoLoss(inputs: GrpoInputs, options: GrpoOptions): LossOutput {
-  const { logps, weights, advantages } = inputs
-  const { beta, epsilonLow, epsilonHigh } = options
+export interface GrpoOutput extends LossOutput {
+  /** [K] present with an entropy bonus. */
+  readonly dentropy?: Float32Array
+}
+
+/** Loss and gradients of a batch, summed in double precision. */
+export function grpoLoss(inputs: GrpoInputs, options: GrpoOptions): GrpoOutput {
+  const dlogps = new Float32Array(inputs.logps.length)
   let loss = 0
-  const dlogps = new Float32Array(logps.length)
-  for (const [k, weight] of weights.entries()) {
-    if (weight === 0) continue
-    const advantage = at(advantages, k)
-    const ratio = ratioAt(inputs, k)
-    const clipped = Math.min(Math.max(ratio, 1 - epsilonLow), 1 + epsilonHigh)
-    const term = -Math.min(ratio * advantage, clipped * advantage)
-    // The unclipped branch is the smaller one (or both are equal): its gradient is that of -ratio * advantage.
-    const slope = ratio * advantage <= clipped * advantage ? -ratio * advantage : 0
-    const kl = beta === 0 ? { value: 0, slope: 0 } : k3(inputs, k)
-    loss += weight * (term + beta * kl.value)
-    dlogps[k] = weight * (slope + beta * kl.slope)
-  }
-  return { loss, dlogps, metrics: grpoMetrics(inputs, options) }
-}
-
-/** TRL's clip metrics and KL over the tokens with weight, from log-probabilities alone. */
-export function grpoMetrics(inputs: GrpoInputs, options: GrpoOptions): Metrics {
-  const total = { tokens: 0, low: 0, high: 0, kl: 0 }
-  let lowMin = Number.POSITIVE_INFINITY
-  let highMax = 0
   for (let row = 0; row + 1 < inputs.offsets.length; row++) {
-    const counts = countRow(inputs, options, at(inputs.offsets, row), at(inputs.offsets, row + 1))
-    total.tokens += counts.tokens
-    total.low += counts.low
-    total.high += counts.high
-    total.kl += counts.kl
-    lowMin = Math.min(lowMin, counts.low / Math.max(1, counts.tokens))
-    highMax = Math.max(highMax, counts.high / Math.max(1, counts.tokens))
+    loss += addRow(inputs, options, readRow(inputs, options, row), dlogps)
   }
-  const tokens = Math.max(1, total.tokens)
-  return {
-    'clip_ratio/low_mean': total.low / tokens,
-    'clip_ratio/low_min': Number.isFinite(lowMin) ? lowMin : 0,
-    'clip_ratio/high_mean': total.high / tokens,
-    'clip_ratio/high_max': highMax,
-    'clip_ratio/region_mean': (total.low + total.high) / tokens,
-    ...(options.beta === 0 ? {} : { kl: total.kl / tokens }),
-  }
+  if (!inputs.entropyBonus) return { loss, dlogps }
+  for (const [k, bonus] of inputs.entropyBonus.entries()) loss -= bonus === 0 ? 0 : bonus * at(inputs.entropy, k)
+  return { loss, dlogps, dentropy: inputs.entropyBonus.map((bonus) => -bonus) }
 }
 
-/** Tokens of one completion that the clip holds back: below with A < 0, above with A > 0. */
-function countRow(inputs: GrpoInputs, options: GrpoOptions, begin: number, end: number) {
-  const counts = { tokens: 0, low: 0, high: 0, kl: 0 }
-  for (let k = begin; k < end; k++) {
-    if (at(inputs.weights, k) === 0) continue
-    const ratio = ratioAt(inputs, k)
-    const advantage = at(inputs.advantages, k)
-    counts.tokens++
-    if (ratio < 1 - options.epsilonLow && advantage < 0) counts.low++
-    if (ratio > 1 + options.epsilonHigh && advantage > 0) counts.high++
-    if (options.beta !== 0) counts.kl += k3(inputs, k).value
+/** A completion as the loss sees it: its tokens with weight, and what they have in common. */
+export interface Row {
+  /** Indices of the tokens with weight. */
+  readonly tokens: readonly number[]
+  /** The mean log ratio of the tokens. */
+  readonly logRatio: number
+  /** vespo's phi. */
+  readonly sequenceWeight: number
+}
+
+export function readRow(inputs: GrpoInputs, options: GrpoOptions, row: number): Row {
+  const begin = at(inputs.offsets, row)
+  const all = Array.from({ length: at(inputs.offsets, row + 1) - begin }, (_, i) => begin + i)
+  const tokens = all.filter((k) => at(inputs.weights, k) !== 0)
+  const sum = (value: (k: number) => number) => tokens.reduce((total, k) => total + value(k), 0)
+  const logRatio = sum((k) => logRatioAt(inputs, k)) / Math.max(1, tokens.length)
+  if (options.surrogate !== 'vespo') return { tokens, logRatio, sequenceWeight: 1 }
+  const logWeight = sum((k) => clampLogRatio(logRatioAt(inputs, k), -20) + logSamplerRatio(inputs, k))
+  return { tokens, logRatio, sequenceWeight: vespoWeight(logWeight, at(inputs.advantages, begin), options) }
+}
+
+/** A token's policy term without its factors, and its KL estimate. */
+export function tokenTerms(inputs: GrpoInputs, options: GrpoOptions, row: Row, k: number): { policy: Term; kl: Term } {
+  const logRatio = options.importanceSamplingLevel === 'sequence' ? row.logRatio : logRatioAt(inputs, k)
+  const { sequenceWeight } = row
+  const point = { logp: at(inputs.logps, k), logRatio, advantage: at(inputs.advantages, k), sequenceWeight }
+  return { policy: policyTerm(point, options), kl: klOf(inputs, options, k, Math.exp(logRatio)) }
+}
+
+/** Adds the gradient of one completion and gives its loss. */
+function addRow(inputs: GrpoInputs, options: GrpoOptions, row: Row, dlogps: Float32Array): number {
+  const isSequence = options.importanceSamplingLevel === 'sequence'
+  let loss = 0
+  let throughRatio = 0
+  for (const k of row.tokens) {
+    const { policy, kl } = tokenTerms(inputs, options, row, k)
+    const weight = at(inputs.weights, k)
+    const factor = factorAt(inputs, options, k)
+    const byRatio = factor * policy.byRatio + options.beta * kl.byRatio
+    loss += weight * (factor * policy.value + options.beta * kl.value)
+    throughRatio += weight * byRatio
+    dlogps[k] = weight * (factor * policy.byLogp + options.beta * kl.byLogp + (isSequence ? 0 : byRatio))
   }
-  return counts
+  // The ratio of a sequence is the mean over its tokens: each has an equal part in it.
+  if (isSequence) for (const k of row.tokens) dlogps[k] = at(dlogps, k) + throughRatio / row.tokens.length
+  return loss
 }
 
-function ratioAt({ logps, oldLogps }: GrpoInputs, k: number): number {
-  return oldLogps ? Math.exp(at(logps, k) - at(oldLogps, k)) : 1
-}
-
-function k3({ logps, refLogps }: GrpoInputs, k: number): { value: number; slope: number } {
+function klOf({ logps, refLogps }: GrpoInputs, options: GrpoOptions, k: number, ratio: number): Term {
+  if (options.beta === 0) return { value: 0, byRatio: 0, byLogp: 0 }
   if (!refLogps) throw new RangeError('[grpoLoss] beta > 0 needs refLogps')
-  const difference = at(refLogps, k) - at(logps, k)
-  const ratio = Math.exp(difference)
-  return { value: ratio - difference - 1, slope: 1 - ratio }
+  const { value, byLogp } = klTerm(options.klEstimator, at(refLogps, k) - at(logps, k))
+  if (!options.useBiasCorrectionKl) return { value, byRatio: 0, byLogp }
+  return { value: value * ratio, byRatio: value * ratio, byLogp: byLogp * ratio }
 }
 
-function at(values: Float32Array | Int32Array, index: number): number {
-  return values[index] ?? 0
+function factorAt({ policyMask, samplerRatios }: GrpoInputs, options: GrpoOptions, k: number): number {
+  const ratio = samplerRatios && options.surrogate !== 'vespo' ? at(samplerRatios, k) : 1
+  return ratio * (policyMask ? at(policyMask, k) : 1)
+}
+
+function logRatioAt({ logps, oldLogps }: GrpoInputs, k: number): number {
+  return oldLogps ? at(logps, k) - at(oldLogps, k) : 0
+}
+
+function logSamplerRatio({ samplerRatios }: GrpoInputs, k: number): number {
+  return samplerRatios ? clampLogRatio(Math.log(at(samplerRatios, k))) : 0
+}
+
+function at(values: Float32Array | Int32Array | undefined, index: number): number {
+  return values?.[index] ?? 0
 }

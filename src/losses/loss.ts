@@ -1,10 +1,8 @@
 /**
  * The contract of a loss: per-token log-probabilities in, value and gradient out. Everything is flat over the K target
- * tokens of a batch; `offsets` says where each of the B completions begins. A loss is a sum over tokens of
- * `weight * term`, so that micro-batches add up, whatever their sizes.
+ * tokens of a batch; `offsets` says where each of the B completions begins. A loss is a sum over completions, so that
+ * micro-batches add up, whatever their sizes.
  */
-import type { Metrics } from '../types.js'
-
 export interface LossInputs {
   /** [K] log-probability of each token under the policy. */
   readonly logps: Float32Array
@@ -18,5 +16,4 @@ export interface LossOutput {
   readonly loss: number
   /** [K] derivative of the loss by `logps`. */
   readonly dlogps: Float32Array
-  readonly metrics: Metrics
 }

@@ -10,5 +10,5 @@ export function sftLoss({ logps, weights }: LossInputs): LossOutput {
     loss -= weight * logp
     dlogps[k] = -weight
   })
-  return { loss, dlogps, metrics: {} }
+  return { loss, dlogps }
 }

@@ -3,7 +3,8 @@ import { InputError } from '../errors.js'
 import { checkModelFolder, findModelFolder, readAdapter } from '../model-folder.js'
 import { type DType, type LoadOptions, type LoraOptions, native } from '../native.js'
 import { Processor, type ProcessorOptions } from '../processing/index.js'
-import { loadWeights, Policy } from './policy.js'
+import { Policy } from './policy.js'
+import { loadWeights } from './weights.js'
 
 export interface LoraConfig {
   /** Rank of the adapters. */

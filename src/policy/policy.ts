@@ -3,11 +3,10 @@
  * It owns the engine's memory until `dispose()`.
  */
 import { writeFolder } from '../atomic-folder.js'
-import { type PackedSequences, packPrompts, packSequences, planBatches, type Sequence } from '../batch.js'
-import { AbortedError, fromNative, InputError, isAbort } from '../errors.js'
+import { type PackedSequences, packPrompts, planBatches, type Sequence } from '../batch.js'
+import { AbortedError, InputError, isAbort } from '../errors.js'
 import { checkModelFolder, copyModelFiles, publishConfig, readAdapter, writeAdapter } from '../model-folder.js'
 import type {
-  Addon,
   ForwardOptions,
   Generated,
   GenerateOptions,
@@ -21,7 +20,9 @@ import type {
 } from '../native.js'
 import type { Processor } from '../processing/index.js'
 import type { Completion, Prompt } from '../types.js'
+import { adapterOff, frozenCopy, type Reference } from './reference.js'
 import { sequenceSeeds, streamKeys } from './streams.js'
+import { defaultTokensPerBatch, type Engine, loadWeights, type ScoreOptions, scoreWith } from './weights.js'
 
 export interface SampleOptions {
   /** Answers per prompt. Default 1. */
@@ -47,26 +48,8 @@ export interface SampleOptions {
   readonly signal?: AbortSignal
 }
 
-export interface ScoreOptions {
-  /** false scores with the adapters switched off. Default true. */
-  readonly adapter?: boolean
-  /** Logits are divided by it. Default 1. */
-  readonly temperature?: number
-  /** Packed rows in memory at a time. Default 32768. */
-  readonly tokensPerBatch?: number
-  readonly signal?: AbortSignal
-}
-
-/** Scores sequences under fixed weights: the reference of the KL penalty. */
-export interface Reference {
-  score(sequences: readonly Sequence[], options: ScoreOptions): Promise<TokenStats[]>
-  dispose(): void
-}
-
 /** The part of a processor that a policy needs. */
 export type PolicyProcessor = Pick<Processor, 'prompt' | 'encode' | 'decode' | 'eosIds' | 'maxPositions'>
-/** The part of the addon that a policy needs. */
-export type Engine = Pick<Addon, 'Model' | 'Optimizer'>
 
 export interface PolicyParts {
   readonly model: NativeModel
@@ -77,8 +60,6 @@ export interface PolicyParts {
   /** How the weights were loaded; says too whether there are adapters. */
   readonly load: LoadOptions
 }
-
-const defaultTokensPerBatch = 32_768
 
 export class Policy implements AsyncDisposable {
   readonly processor: PolicyProcessor
@@ -156,14 +137,8 @@ export class Policy implements AsyncDisposable {
 
   /** The policy before training: the same weights without adapters, or a frozen copy from the folder it came from. */
   async reference(): Promise<Reference> {
-    if (this.lora) {
-      return { score: (sequences, options) => this.scoreAll(sequences, { ...options, adapter: false }), dispose() {} }
-    }
-    const frozen = await loadWeights(this.engine, this.dir, { ...this.load, trainable: false })
-    return {
-      score: (sequences, options) => scoreWith(frozen, sequences, options),
-      dispose: () => frozen.dispose(),
-    }
+    if (this.lora) return adapterOff(this)
+    return frozenCopy(this.engine, this.dir, { ...this.load, trainable: false })
   }
 
   /**
@@ -244,48 +219,6 @@ export class Policy implements AsyncDisposable {
       `[generate] prompt ${index} has ${prompt.ids.length} tokens, the model takes ${maxPositions}; use fewer or smaller frames`,
     )
   }
-}
-
-/** Loads weights; an InputError names the file and the tensor that is not as config.json says. */
-export async function loadWeights(engine: Engine, dir: string, options: LoadOptions): Promise<NativeModel> {
-  try {
-    return await engine.Model.load(dir, options)
-  } catch (error) {
-    throw fromNative(error)
-  }
-}
-
-async function scoreWith(
-  model: NativeModel,
-  sequences: readonly Sequence[],
-  options: ScoreOptions,
-): Promise<TokenStats[]> {
-  const { adapter = true, temperature = 1, tokensPerBatch: budget = defaultTokensPerBatch } = options
-  const items = sequences.map((sequence, index) => ({ sequence, index }))
-  const plan = planBatches(items, {
-    prompt: ({ sequence }) => sequence.prompt,
-    rows: ({ sequence }) => sequence.completionIds.length,
-    budget,
-  })
-  const results: TokenStats[] = []
-  for (const part of plan) {
-    if (options.signal?.aborted) throw new AbortedError(undefined, options.signal.reason)
-    const packed = packSequences(part.map(({ sequence }) => sequence))
-    const forward = await model.forward(packed.batch, packed.targets, { grad: false, adapter, temperature })
-    try {
-      const stats = await forward.logps()
-      part.forEach(({ index }, i) => {
-        results[index] = sliceStats(stats, packed.offsets[i] ?? 0, packed.offsets[i + 1] ?? 0)
-      })
-    } finally {
-      forward.dispose()
-    }
-  }
-  return results
-}
-
-function sliceStats({ logps, entropy, correct }: TokenStats, begin: number, end: number): TokenStats {
-  return { logps: logps.slice(begin, end), entropy: entropy.slice(begin, end), correct: correct.slice(begin, end) }
 }
 
 /** Runs a call that stops when `abort[0]` becomes 1, and turns its rejection into an AbortedError. */

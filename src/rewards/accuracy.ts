@@ -1,5 +1,6 @@
 /** Right or wrong: 1 when the completion gives the example's answer, 0 when not. */
 import { answerNumber, answerText, normalizeAnswer } from './answer.js'
+import { namesOption, readOptions } from './option.js'
 import { named, type RewardFunc } from './reward.js'
 
 export interface AccuracyOptions {
@@ -11,15 +12,20 @@ export interface AccuracyOptions {
 
 /**
  * Compares the completion's `<answer>` body (or its whole text) with the example's answer: as text without case, outer
- * spaces and final full stop, or as numbers. Null for an example without an answer.
+ * spaces and final full stop, as numbers ("4 chairs" is 4), or as an option where the example has a column `options` and a
+ * letter as its answer: "A", "A.", "(A)", "A. chair". Strict: an answer that lists several, or says more, is wrong.
+ * Null for an example without an answer.
  */
 export function accuracyReward(options: AccuracyOptions = {}): RewardFunc {
   const { field = 'answer', tolerance = 1e-9 } = options
   return named('accuracy', ({ text, example }) => {
-    const right = example[field]
-    if (typeof right !== 'string' && typeof right !== 'number') return null
+    const column = example[field]
+    if (typeof column !== 'string' && typeof column !== 'number') return null
+    const right = String(column)
     const given = answerText(text)
-    return given !== undefined && isEqual(given, String(right), tolerance) ? 1 : 0
+    if (given === undefined) return 0
+    const isSame = (a: string, b: string) => isEqual(a, b, tolerance)
+    return isSame(given, right) || namesOption(given, right, readOptions(example.options), isSame) ? 1 : 0
   })
 }
 

@@ -1,9 +1,10 @@
 /**
  * Runs every reward on every completion of a batch, all at the same time, and adds them up with their weights.
- * A reward that throws, or gives anything but a finite number or null, stops the batch with an error that names the
- * reward and the example.
+ * A reward that throws, takes longer than the timeout, or gives anything but a finite number or null, stops the batch with
+ * an error that names the reward and the example; with `onError: 'null'` it is counted and does not apply instead.
  */
-import { InputError, messageOf, VsgrpoError } from '../errors.js'
+import { InputError, VsgrpoError } from '../errors.js'
+import { type CallContext, callBatch, callReward, type Outcome, PendingCalls } from './call.js'
 import { type RewardFunc, type RewardInput, rewardNames } from './reward.js'
 
 export interface Scores {
@@ -13,42 +14,55 @@ export interface Scores {
   readonly byReward: readonly (readonly (number | null)[])[]
   /** [B] weighted sums over the rewards that apply; NaN where none does. */
   readonly totals: Float64Array
+  /** [J] completions that got null because the reward failed. All 0 with `onError: 'stop'`. */
+  readonly failures: readonly number[]
+  /** What the first of them was, with reward and example. */
+  readonly firstFailure?: string
 }
 
 export interface CombineOptions {
   /** One per reward. Default: all 1. */
   readonly weights?: readonly number[]
+  /** Milliseconds that one call of a reward may take. Default: no limit. Code that never awaits cannot be stopped. */
+  readonly timeout?: number
+  /** What a failing reward does: stop the batch (default), or count as null for its completion. */
+  readonly onError?: 'stop' | 'null'
   readonly signal?: AbortSignal
 }
 
-/** Scores the completions of a batch. The rewards' own `signal` fires as soon as one of them fails. */
+/** Scores the completions of a batch. Rejects with the signal's reason as soon as it fires. */
 export async function combineRewards(
   rewards: readonly RewardFunc[],
   inputs: readonly RewardInput[],
   options: CombineOptions = {},
 ): Promise<Scores> {
+  const { signal, onError = 'stop' } = options
   const weights = checkWeights(rewards, options.weights)
+  const timeout = checkRewardTimeout(options.timeout)
   const names = rewardNames(rewards)
-  const control = new AbortController()
-  const { signal } = control
+  const tally = new Tally(rewards.length, onError)
+  const pending = new PendingCalls()
   // Not AbortSignal.any: it keeps something behind at the run's signal for every batch.
-  const forward = () => control.abort(options.signal?.reason)
-  if (options.signal?.aborted) forward()
-  options.signal?.addEventListener('abort', forward, { once: true })
-  const score = (reward: RewardFunc, name: string) =>
-    Promise.all(inputs.map((input, index) => callReward(reward, name, { ...input, signal }, index)))
+  const forward = () => pending.stop(signal?.reason)
+  if (signal?.aborted) forward()
+  signal?.addEventListener('abort', forward, { once: true })
   try {
-    const byReward = await Promise.all(rewards.map((reward, j) => score(reward, names[j] ?? '')))
-    return { names, byReward, totals: addUp(byReward, weights, inputs.length) }
+    const byReward = await Promise.all(
+      rewards.map((reward, j) => {
+        const context: CallContext = { name: names[j] ?? '', pending, timeout }
+        return scoreAll(reward, inputs, context, (outcome) => tally.take(outcome, j))
+      }),
+    )
+    return { names, byReward, totals: addUp(byReward, weights, inputs.length), ...tally.result() }
   } catch (error) {
-    control.abort(error)
+    pending.stop(error)
     throw error
   } finally {
-    options.signal?.removeEventListener('abort', forward)
+    signal?.removeEventListener('abort', forward)
   }
 }
 
-/** The weights of a list of rewards, checked: one finite number each. */
+/** The weights of a list of rewards, checked: one finite number each, none below 0. */
 export function checkWeights(rewards: readonly RewardFunc[], weights?: readonly number[]): readonly number[] {
   if (rewards.length === 0) throw new InputError('[rewardFuncs] expected at least one reward function, got none')
   if (!weights) return rewards.map(() => 1)
@@ -59,30 +73,58 @@ export function checkWeights(rewards: readonly RewardFunc[], weights?: readonly 
   }
   const wrong = weights.findIndex((weight) => !Number.isFinite(weight))
   if (wrong >= 0) throw new InputError(`[rewardWeights] expected finite numbers, got ${weights[wrong]} at ${wrong}`)
+  const negative = weights.findIndex((weight) => weight < 0)
+  if (negative >= 0) {
+    throw new InputError(
+      `[rewardWeights] expected numbers of at least 0, got ${weights[negative]} for ${rewardNames(rewards)[negative]}; ` +
+        'a reward that should cost gives negative numbers itself',
+    )
+  }
   return weights
 }
 
-async function callReward(reward: RewardFunc, name: string, input: RewardInput, index: number): Promise<number | null> {
-  const value: unknown = await call()
-  if (value === null || (typeof value === 'number' && Number.isFinite(value))) return value
-  throw failed(`gave ${String(value)}; expected a finite number, or null where it does not apply`)
+/** The longest that setTimeout can wait; above it, it would fire at once. */
+const longestTimeout = 2 ** 31 - 1
 
-  async function call() {
-    try {
-      return await reward(input)
-    } catch (error) {
-      if (input.signal?.aborted) throw error
-      throw failed(`threw: ${messageOf(error)}`, error)
-    }
+/** A timeout of rewards in milliseconds, checked. */
+export function checkRewardTimeout(timeout: number | undefined): number | undefined {
+  if (timeout === undefined || (timeout > 0 && timeout <= longestTimeout)) return timeout
+  throw new InputError(`[rewardTimeout] expected milliseconds above 0 and up to ${longestTimeout}, got ${timeout}`)
+}
+
+function scoreAll(
+  reward: RewardFunc,
+  inputs: readonly RewardInput[],
+  context: CallContext,
+  take: (outcome: Outcome) => number | null,
+): Promise<(number | null)[]> {
+  if (reward.batch) return callBatch(reward.batch, inputs, context).then((outcomes) => outcomes.map(take))
+  return Promise.all(inputs.map((input, i) => callReward(reward, input, i, context).then(take)))
+}
+
+/** Counts failures, or throws the first. */
+class Tally {
+  private readonly failures: number[]
+  private firstFailure?: string
+
+  constructor(
+    rewards: number,
+    private readonly onError: 'stop' | 'null',
+  ) {
+    this.failures = Array.from({ length: rewards }, () => 0)
   }
 
-  function failed(what: string, cause?: unknown): VsgrpoError {
-    const id = input.example.id ?? `(no id; completion ${index} of the batch)`
-    const text = input.text.length > 80 ? `${input.text.slice(0, 80)}…` : input.text
-    return new VsgrpoError(`[reward ${name}] example ${id}, completion ${JSON.stringify(text)}: ${what}`, {
-      code: 'ERR_VSGRPO_REWARD',
-      cause,
-    })
+  take(outcome: Outcome, reward: number): number | null {
+    if (!(outcome instanceof VsgrpoError)) return outcome
+    if (this.onError === 'stop') throw outcome
+    this.failures[reward] = (this.failures[reward] ?? 0) + 1
+    this.firstFailure ??= outcome.message
+    return null
+  }
+
+  result(): Pick<Scores, 'failures' | 'firstFailure'> {
+    const { failures, firstFailure } = this
+    return firstFailure === undefined ? { failures } : { failures, firstFailure }
   }
 }
 

@@ -7,7 +7,7 @@
  */
 
 import type { Dataset } from '../data/dataset.js'
-import type { Backward, BackwardResult } from '../native.js'
+import type { Backward, BackwardResult, TokenStats } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Prompt } from '../types.js'
 import type { CompletionRow } from './events.js'
@@ -34,6 +34,8 @@ export interface Prepared<S extends Sample> {
   readonly tokens: number
   /** What was sampled, for the log. */
   readonly rows?: readonly CompletionRow[]
+  /** What the user should hear of it. */
+  readonly warnings?: readonly string[]
 }
 
 /** What `prepare` may use. */
@@ -47,12 +49,17 @@ export interface RunContext {
   /** The optimizer step that comes next, counted from 1. */
   readonly step: number
   readonly meter: Meter
+  /** Milliseconds. */
+  readonly now: () => number
   readonly signal?: AbortSignal
+  /** Row indices besides those of this batch, the same for the same batch and round. */
+  further(count: number, round: number): readonly number[]
 }
 
 /** A loss over the tokens of a micro-batch, and what to note about its outcome. */
 export interface Objective {
-  readonly backward: Backward
+  /** What the engine is to differentiate, or a function from the log-probabilities to that. */
+  readonly backward: Backward | ((stats: TokenStats, meter: Meter) => { value: number; gradients: Backward })
   measure(result: BackwardResult, meter: Meter): void
 }
 
@@ -61,6 +68,13 @@ export interface Algorithm<S extends Sample> {
   /** Logits are divided by it in every pass. */
   readonly temperature: number
   prepare(indices: readonly number[], run: RunContext): Promise<Prepared<S>>
+  /** Before each optimizer step: what in its samples depends on the policy as it is then. */
+  readonly refresh?: (units: readonly Unit<S>[], run: RunContext) => Promise<readonly Unit<S>[]>
   /** The objective over the samples' tokens, in order. */
   loss(samples: readonly S[]): Objective
+  /** After optimizer step `step`, counted from 1. */
+  afterUpdate?(step: number, run: Pick<RunContext, 'policy' | 'meter'>): Promise<void>
+  /** Writes into a checkpoint's folder what `restore` needs to go on from it. */
+  save?(dir: string): Promise<void>
+  restore?(dir: string): Promise<void>
 }

@@ -10,7 +10,7 @@ import { InputError, messageOf } from '../errors.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Prompt } from '../types.js'
-import type { Prepared, Sample, Unit } from './algorithm.js'
+import type { Algorithm, Prepared, Sample, Unit } from './algorithm.js'
 
 /** `trainer.json`: where a run stands. Everything random is a function of the seed and these counts. */
 export interface TrainerState {
@@ -22,9 +22,17 @@ export interface TrainerState {
   readonly numTokens: number
   readonly seed: number
   readonly datasetLength: number
+  readonly best?: Best
   /** The resolved options, to tell what changed. */
   readonly args: Readonly<Record<string, unknown>>
   readonly versions: Readonly<Record<string, string>>
+}
+
+/** The best evaluation of a run; its checkpoint outlives `saveTotalLimit`. */
+export interface Best {
+  readonly step: number
+  readonly metric: string
+  readonly value: number
 }
 
 const stateFile = 'trainer.json'
@@ -34,6 +42,7 @@ const samplesFile = 'samples.json'
 export interface SaveParts<S extends Sample> {
   readonly policy: Policy
   readonly optimizer: NativeOptimizer
+  readonly algorithm: Algorithm<S>
   readonly state: TrainerState
   /** Completions that are still to be trained on. */
   readonly pending?: Prepared<S>
@@ -50,20 +59,26 @@ export class Checkpoints {
     this.folder = join(outputDir, 'checkpoints')
   }
 
-  /** Writes `step-N`, then removes the oldest past the limit. Gives the folder. */
-  async save<S extends Sample>({ policy, optimizer, state, pending }: SaveParts<S>): Promise<string> {
+  /** Writes `step-N`, then removes the oldest past the limit, but for the best. Gives the folder. */
+  async save<S extends Sample>(parts: SaveParts<S>): Promise<string> {
     removeLeftovers(this.folder)
-    const dir = join(this.folder, `step-${state.step}`)
-    const fill = async (temporary: string) => {
-      await policy.writeInto(temporary, policy.lora ? 'adapter' : 'model')
-      await optimizer.save(join(temporary, optimizerFile))
-      writeFileSync(join(temporary, stateFile), `${JSON.stringify(state, null, 2)}\n`)
-      if (pending) writeFileSync(join(temporary, samplesFile), packSamples(pending))
-    }
-    await writeFolder(dir, fill, { existing: 'replace' })
+    const dir = this.folderOf(parts.state.step)
+    await writeFolder(dir, (temporary) => fill(temporary, parts), { existing: 'replace' })
+    const best = parts.state.best && `step-${parts.state.best.step}`
     const surplus = this.list().slice(0, -this.limit)
-    for (const name of surplus) rmSync(join(this.folder, name), { recursive: true, force: true })
+    for (const name of surplus) if (name !== best) rmSync(join(this.folder, name), { recursive: true, force: true })
     return dir
+  }
+
+  /** Writes `failed-step-N`: a checkpoint of the step before N, with N's samples. It is never the newest. */
+  async saveFailed<S extends Sample>(parts: SaveParts<S>): Promise<string> {
+    const dir = join(this.folder, `failed-step-${parts.state.step + 1}`)
+    await writeFolder(dir, (temporary) => fill(temporary, parts), { existing: 'replace' })
+    return dir
+  }
+
+  folderOf(step: number): string {
+    return join(this.folder, `step-${step}`)
   }
 
   /** The folder of the newest checkpoint; undefined when there is none. */
@@ -78,6 +93,14 @@ export class Checkpoints {
     const names = readdirSync(this.folder).filter((name) => /^step-\d+$/.test(name))
     return names.sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)))
   }
+}
+
+async function fill<S extends Sample>(dir: string, { policy, optimizer, algorithm, state, pending }: SaveParts<S>) {
+  await policy.writeInto(dir, policy.lora ? 'adapter' : 'model')
+  await optimizer.save(join(dir, optimizerFile))
+  await algorithm.save?.(dir)
+  writeFileSync(join(dir, stateFile), `${JSON.stringify(state, null, 2)}\n`)
+  if (pending) writeFileSync(join(dir, samplesFile), packSamples(pending))
 }
 
 /** Reads `trainer.json`; an InputError when the folder is no checkpoint of a run. */

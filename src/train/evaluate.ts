@@ -4,10 +4,11 @@ import { chunks } from '../data/loader.js'
 import type { Policy, SampleOptions } from '../policy.js'
 import type { RewardFunc } from '../rewards/reward.js'
 import type { Metrics, Prompt } from '../types.js'
-import type { GRPOValues, SFTValues } from './config.js'
+import type { SFTValues } from './config.js'
 import { samplingOptions } from './grpo.js'
+import type { GRPOValues } from './grpo-config.js'
 import { Meter } from './meter.js'
-import { type Answers, measureRollout, rollOut } from './rollout.js'
+import { type Answers, measureRollout, type RolloutOptions, rollOut } from './rollout.js'
 import { encodeCompletion } from './sft.js'
 
 export interface EvaluateOptions {
@@ -19,7 +20,7 @@ export interface EvaluateOptions {
 
 /** Mean rewards over a dataset under TRL's names with `eval_`: one greedy answer each, or `numGenerationsEval` sampled. */
 export async function evaluateRewards(
-  options: EvaluateOptions & { readonly rewards: readonly RewardFunc[]; readonly weights?: readonly number[] },
+  options: EvaluateOptions & { readonly rewards: readonly RewardFunc[]; readonly scoring: RolloutOptions['scoring'] },
   config: GRPOValues,
 ): Promise<Metrics> {
   const sampled = config.numGenerationsEval !== undefined
@@ -80,6 +81,7 @@ function joinAnswers(parts: readonly Answers[]): Answers {
       names,
       byReward: names.map((_, j) => parts.flatMap(({ scores }) => scores.byReward[j] ?? [])),
       totals: Float64Array.from(parts.flatMap(({ scores }) => [...scores.totals])),
+      failures: names.map((_, j) => parts.reduce((sum, { scores }) => sum + (scores.failures[j] ?? 0), 0)),
     },
   }
 }

@@ -51,22 +51,40 @@ export function flag(fallback: boolean): Field<boolean> {
   return { fallback, expected: 'true or false', accepts: (value): value is boolean => typeof value === 'boolean' }
 }
 
+/** A flag whose absence means something of its own. */
+export function optionalFlag(): Field<boolean | undefined> {
+  return { ...flag(false), fallback: undefined }
+}
+
+/** A finite number above 0. */
+export function positive<T extends number | undefined>(fallback: T): Field<T | number> {
+  const accepts = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value > 0
+  return { fallback, expected: 'a number > 0', accepts }
+}
+
 export function text(): Field<string | undefined> {
   const accepts = (value: unknown): value is string => typeof value === 'string' && value !== ''
   return { fallback: undefined, expected: 'a text', accepts }
 }
 
-/** Given values over defaults, every name and value checked; an InputError names the field, and the nearest name. */
+/**
+ * Given values over defaults, every name and value checked; an InputError names the field, and the nearest name.
+ * `aliases` are further names of fields.
+ */
 export function resolveFields<F extends Fields>(
   fields: F,
   given: Readonly<Record<string, unknown>>,
-  where = 'args',
+  {
+    where = 'args',
+    aliases = {},
+  }: { readonly where?: string; readonly aliases?: Readonly<Record<string, keyof F>> } = {},
 ): Values<F> {
   const values: Record<string, unknown> = Object.fromEntries(
     Object.entries(fields).map(([name, { fallback }]) => [name, fallback]),
   )
   for (const [key, value] of Object.entries(given)) {
-    const name = camelCase(key)
+    const plain = camelCase(key)
+    const name = Object.hasOwn(aliases, plain) ? String(aliases[plain]) : plain
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined
     if (!field) throw unknownOption(key, name, fields, where)
     if (value === undefined || value === null) continue

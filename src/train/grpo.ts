@@ -3,64 +3,84 @@
  * than its group each one is. DeepSeekMath (arXiv 2402.03300) section 4.1; TRL 1.13's `GRPOTrainer` names and arithmetic.
  */
 import { chunks } from '../data/loader.js'
-import { type GrpoInputs, grpoMetrics } from '../losses/grpo.js'
-import type { BackwardResult, TokenStats } from '../native.js'
+import { InputError } from '../errors.js'
+import type { TokenStats } from '../native.js'
 import type { Reference, SampleOptions, ScoreOptions } from '../policy.js'
 import type { RewardFunc } from '../rewards/reward.js'
 import { computeAdvantages } from './advantages.js'
-import type { Algorithm, Objective, RunContext, Sample, Unit } from './algorithm.js'
-import { batchAlgebra, type GRPOValues } from './config.js'
+import type { Algorithm, RunContext, Sample, Unit } from './algorithm.js'
+import type { CustomLoss } from './custom-loss.js'
+import { EntropyControl } from './entropy-control.js'
+import { batchAlgebra, type GRPOValues } from './grpo-config.js'
+import { customObjective, objective } from './grpo-objective.js'
 import type { Meter } from './meter.js'
+import { preflight } from './preflight.js'
 import { completionRows, measureRollout, type Rollout, rollOut } from './rollout.js'
-import { tokenWeights } from './weights.js'
+import { samplerRatios } from './sampler-ratio.js'
+import { timed } from './timing.js'
+import { isNearPolicy, maskBySlice } from './token-masks.js'
+import { entropyWeights, tokenWeights } from './weights.js'
 
 export interface GRPOSample extends Sample {
   readonly advantage: number
   /** Of each token in the loss: 1 / normaliser. */
   readonly weight: number
+  /** Of each token in the mean entropy of the step. */
+  readonly entropyWeight: number
+  /** Which `perDeviceTrainBatchSize` completions of the step it is counted among. */
+  readonly slice: number
   /** [T] as the sampler computed them. */
   readonly samplingLogps: Float32Array
   /** [T] under the policy that sampled; absent when no update comes between sampling and learning. */
   readonly oldLogps?: Float32Array
   /** [T] under the reference policy; present when beta > 0. */
   readonly refLogps?: Float32Array
+  /** [T] trainer over sampler likelihood, bounded. */
+  readonly samplerRatios?: Float32Array
+  /** [T] 0 where the policy term is left out of this step … */
+  readonly policyMask?: Float32Array
+  /** [T] … and where the entropy bonus is. */
+  readonly entropyMask?: Float32Array
 }
 
 export interface GRPOOptions {
   readonly config: GRPOValues
   readonly rewards: readonly RewardFunc[]
-  readonly rewardWeights?: readonly number[]
+  readonly rewardWeights: readonly number[]
   /** Needed when beta > 0. */
   readonly reference?: Reference
+  /** In place of the loss that `config` describes. */
+  readonly loss?: CustomLoss
 }
 
+type GRPOUnit = Unit<GRPOSample>
+
+/** Throws an InputError when beta > 0 comes without a reference. */
 export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
-  const { config, rewards, rewardWeights: weights } = options
-  const { groupsPerUpdate } = batchAlgebra(config)
+  const { config, loss, reference } = options
+  if (config.beta > 0 && !reference)
+    throw new InputError('[grpo] beta > 0 needs a reference policy: give one, or beta 0')
+  const control = new EntropyControl(config)
+  const isMasked = config.topEntropyQuantile < 1 || config.offPolicyMaskThreshold !== undefined
   return {
     name: 'grpo',
     temperature: config.temperature,
-
-    async prepare(indices: readonly number[], run: RunContext) {
-      const keys = indices.map((index) => `${run.batchNumber} ${index}`)
-      const sampling = { ...samplingOptions(config), numGenerations: config.numGenerations, keys }
-      const rollout = await rollOut(indices, { ...run, rewards, weights, sampling })
-      const { advantages, flat } = computeAdvantages(rollout.scores.totals, config)
-      measureRollout(rollout, run.meter)
-      run.meter.mean('frac_reward_zero_std', flat.filter(Boolean).length / flat.length)
-
-      const groups = toGroups(rollout, advantages, flat, config)
-      const updates = chunks(groups, groupsPerUpdate).map((update) => update.filter((group) => isKept(group, config)))
-      const units: Unit<GRPOSample>[][] = []
-      for (const update of weigh(updates, config)) units.push(await addLogps(update, options, run))
-      return {
-        updates: Array.from({ length: config.numIterations }, () => units).flat(),
-        tokens: countTokens(rollout, config.numGenerations),
-        rows: logRows(rollout, advantages, run.step, config),
-      }
+    prepare: (indices, run) => prepare(indices, run, options),
+    refresh: isMasked ? (units, run) => maskTokens(units, run, config) : undefined,
+    loss: (samples) => (loss ? customObjective(samples, loss, config) : objective(samples, config, control)),
+    async afterUpdate(step, { policy, meter }) {
+      control.update(meter)
+      const { syncRefModel, refModelSyncSteps, refModelMixupAlpha } = config
+      if (syncRefModel && reference && step % refModelSyncSteps === 0) await reference.mix(policy, refModelMixupAlpha)
     },
-
-    loss: (samples: readonly GRPOSample[]) => objective(samples, config),
+    async save(dir) {
+      control.save(dir)
+      if (config.syncRefModel) await reference?.save(dir)
+    },
+    async restore(dir) {
+      control.restore(dir)
+      if (config.syncRefModel) await reference?.restore(dir)
+    },
   }
 }
 
@@ -70,14 +90,66 @@ export function samplingOptions(config: GRPOValues): SampleOptions {
   return { temperature, topK, topP, minP, repetitionPenalty, maxNewTokens, seed }
 }
 
+async function prepare(indices: readonly number[], run: RunContext, options: GRPOOptions) {
+  const { config } = options
+  const { rollout, groups, advantages, warnings } = await sampleGroups(indices, run, options)
+  const { groupsPerUpdate } = batchAlgebra(config)
+  const updates = chunks(groups, groupsPerUpdate).map((update) => update.filter((group) => isKept(group, config)))
+  const units: GRPOUnit[][] = []
+  for (const update of weigh(updates, config)) units.push(await addLogps(update, options, run))
+  return {
+    updates: Array.from({ length: config.numIterations }, () => units).flat(),
+    tokens: countTokens(rollout, config.numGenerations),
+    rows: logRows(rollout, advantages, run.step, config),
+    warnings,
+  }
+}
+
 /** A group before its tokens are weighed. */
 interface Group {
   readonly index: number
-  readonly prompt: Unit<GRPOSample>['prompt']
+  readonly prompt: GRPOUnit['prompt']
   /** All rewards are equal: nothing to learn but the KL penalty. */
   readonly flat: boolean
   /** `length` counts tokens in the loss: 0 for a completion that is masked. */
-  readonly members: readonly { readonly sample: Omit<GRPOSample, 'weight'>; readonly length: number }[]
+  readonly members: readonly { readonly sample: Unweighed; readonly length: number }[]
+}
+type Unweighed = Omit<GRPOSample, 'weight' | 'entropyWeight' | 'slice'>
+
+/** One group per row; with 'refill', flat groups give way to groups of further rows while there are rounds left. */
+async function sampleGroups(indices: readonly number[], run: RunContext, options: GRPOOptions) {
+  const { config } = options
+  const first = await sampleOnce(indices, run, options)
+  const warnings =
+    run.step === 1
+      ? preflight({ ...first.rollout, flat: first.flat, maxCompletionLength: config.maxCompletionLength })
+      : []
+  warnings.push(...first.warnings)
+  const groups = [...first.groups]
+  if (config.dynamicSampling !== 'refill') return { ...first, warnings }
+  for (let round = 1; round <= config.dynamicSamplingRounds; round++) {
+    const places = groups.flatMap(({ flat }, place) => (flat ? [place] : []))
+    if (places.length === 0) break
+    const further = await sampleOnce(run.further(places.length, round), run, options)
+    const fresh = further.groups.filter(({ flat }) => !flat)
+    warnings.push(...further.warnings)
+    for (const [i, group] of fresh.entries()) groups.splice(places[i] ?? 0, 1, group)
+  }
+  return { ...first, groups, warnings }
+}
+
+async function sampleOnce(indices: readonly number[], run: RunContext, options: GRPOOptions) {
+  const { config, rewards, rewardWeights } = options
+  const keys = indices.map((index) => `${run.batchNumber} ${index}`)
+  const sampling = { ...samplingOptions(config), numGenerations: config.numGenerations, keys }
+  const scoring = { weights: rewardWeights, timeout: config.rewardTimeout, onError: config.onRewardError }
+  const rollout = await rollOut(indices, { ...run, clock: run, rewards, scoring, sampling })
+  const { advantages, flat, fracZeroStd } = computeAdvantages(rollout.scores, { ...config, rewardWeights })
+  measureRollout(rollout, run.meter)
+  run.meter.mean('frac_reward_zero_std', fracZeroStd)
+  const { firstFailure } = rollout.scores
+  const warnings = firstFailure ? [`a reward failed and counts as null: ${firstFailure}`] : []
+  return { rollout, advantages, flat, warnings, groups: toGroups(rollout, advantages, flat, config) }
 }
 
 function toGroups(rollout: Rollout, advantages: Float64Array, flat: readonly boolean[], config: GRPOValues): Group[] {
@@ -98,95 +170,110 @@ function isKept(group: Group, config: GRPOValues): boolean {
 }
 
 /** Counts every normaliser, then leaves out what has no weight. */
-function weigh(updates: readonly (readonly Group[])[], config: GRPOValues): Unit<GRPOSample>[][] {
+function weigh(updates: readonly (readonly Group[])[], config: GRPOValues): GRPOUnit[][] {
+  const { lossType, maxCompletionLength, perDeviceTrainBatchSize: sliceSize } = config
   const lengthsOf = (groups: readonly Group[]) => groups.flatMap(({ members }) => members.map(({ length }) => length))
   const tokens = lengthsOf(updates.flat()).reduce((sum, length) => sum + length, 0)
   return updates.map((groups) => {
-    const weights = tokenWeights(lengthsOf(groups), {
-      lossType: config.lossType,
-      sliceSize: config.perDeviceTrainBatchSize,
-      maxCompletionLength: config.maxCompletionLength,
+    const lengths = lengthsOf(groups)
+    const weights = tokenWeights(lengths, {
+      lossType,
+      sliceSize,
+      maxCompletionLength,
       dapoTokens: tokens / updates.length,
     })
-    const next = weights.values()
+    const shares = entropyWeights(lengths, sliceSize)
+    let next = 0
     return groups.map(({ index, prompt, members }) => {
-      const samples = members.map(({ sample }) => ({ ...sample, weight: next.next().value ?? 0 }))
+      const samples = members.map(({ sample }) => {
+        const i = next++
+        return { ...sample, weight: weights[i] ?? 0, entropyWeight: shares[i] ?? 0, slice: Math.floor(i / sliceSize) }
+      })
       return { index, prompt, samples: samples.filter(({ weight }) => weight > 0) }
     })
   })
 }
 
 /** Scores the samples under the sampling policy, if it will have changed, and under the reference, if there is one. */
-async function addLogps(units: readonly Unit<GRPOSample>[], options: GRPOOptions, run: RunContext) {
+async function addLogps(units: readonly GRPOUnit[], options: GRPOOptions, run: RunContext): Promise<GRPOUnit[]> {
   const { config, reference } = options
-  const sequences = units.flatMap(({ prompt, samples }) => {
-    return samples.map(({ completionIds }) => ({ prompt, completionIds }))
-  })
-  const { temperature, tokensPerMicroBatch: tokensPerBatch } = config
-  const scoring: ScoreOptions = { temperature, tokensPerBatch, signal: run.signal }
-  const isUpdatedMeanwhile = batchAlgebra(config).updates * config.numIterations > 1
-  const old = isUpdatedMeanwhile ? await run.policy.scoreAll(sequences, scoring) : []
-  const ref = config.beta > 0 && reference ? await reference.score(sequences, scoring) : []
-  const scores = sequences.map((_, i) => pickLogps(old[i], ref[i])).values()
-  return units.map((unit) => {
-    return { ...unit, samples: unit.samples.map((sample) => ({ ...sample, ...scores.next().value })) }
-  })
+  const { updates } = batchAlgebra(config)
+  const needsOld = updates * config.numIterations > 1 || config.importanceSamplingCorrection
+  const sequences = sequencesOf(units)
+  const [old, ref] = await timed(run, 'logps', async () => [
+    needsOld ? await scoreUnits(units, run, config) : [],
+    config.beta > 0 && reference ? await reference.score(sequences, scoringOf(config, run)) : [],
+  ])
+  return mapSamples(units, (sample, i) => ({ ...sample, ...pickLogps(sample, old[i], ref[i], config, run.meter) }))
 }
 
-function pickLogps(old: TokenStats | undefined, ref: TokenStats | undefined) {
-  return { ...(old ? { oldLogps: old.logps } : {}), ...(ref ? { refLogps: ref.logps } : {}) }
+function pickLogps(
+  { samplingLogps }: GRPOSample,
+  old: TokenStats | undefined,
+  ref: TokenStats | undefined,
+  config: GRPOValues,
+  meter: Meter,
+) {
+  const refLogps = ref ? { refLogps: ref.logps } : {}
+  if (!old) return refLogps
+  if (!config.importanceSamplingCorrection) return { ...refLogps, oldLogps: old.logps }
+  const {
+    importanceSamplingMode: mode,
+    importanceSamplingClipMin: clipMin,
+    importanceSamplingClipMax: clipMax,
+  } = config
+  const ratios = samplerRatios(old.logps, samplingLogps, { mode, clipMin, clipMax })
+  // One ratio per sequence counts once, whatever its length.
+  measureRatios(mode.startsWith('sequence') ? ratios.subarray(0, 1) : ratios, meter)
+  return { ...refLogps, oldLogps: old.logps, samplerRatios: ratios }
 }
 
-/** The fused loss's arguments over the samples' tokens, and TRL's metrics from the log-probabilities that come back. */
-function objective(samples: readonly GRPOSample[], config: GRPOValues): Objective {
-  const { beta, epsilon: epsilonLow, epsilonHigh = epsilonLow } = config
-  const clip = { beta, epsilonLow, epsilonHigh }
-  const lengths = samples.map(({ completionIds }) => completionIds.length)
-  const inputs: Omit<GrpoInputs, 'logps'> = {
-    weights: perToken(samples, ({ weight }) => weight),
-    advantages: perToken(samples, ({ advantage }) => advantage),
-    oldLogps: join(samples.map(({ oldLogps }) => oldLogps)),
-    refLogps: join(samples.map(({ refLogps }) => refLogps)),
-    offsets: Int32Array.from([0, ...runningSums(lengths)]),
-  }
-  const { offsets, ...perTokenInputs } = inputs
-  return {
-    backward: { loss: 'grpo', ...perTokenInputs, ...clip },
-    measure(result: BackwardResult, meter: Meter): void {
-      const tokens = result.logps.length
-      for (const [name, value] of Object.entries(
-        grpoMetrics({ ...perTokenInputs, offsets, logps: result.logps }, clip),
-      )) {
-        if (name.endsWith('_min')) meter.min(name, value)
-        else if (name.endsWith('_max')) meter.max(name, value)
-        else meter.mean(name, value, tokens)
-      }
-      meter.each('entropy', result.entropy)
-      const trained = inputs.oldLogps ?? result.logps
-      const sampled = join(samples.map(({ samplingLogps }) => samplingLogps)) ?? trained
-      const differences = trained.map((logp, k) => Math.abs(logp - (sampled[k] ?? logp)))
-      meter.each('sampling/sampling_logp_difference/mean', differences)
-      for (const difference of differences) meter.max('sampling/sampling_logp_difference/max', difference)
-    },
+function measureRatios(ratios: Float32Array, meter: Meter): void {
+  for (const ratio of ratios) {
+    meter.min('sampling/importance_sampling_ratio/min', ratio)
+    meter.mean('sampling/importance_sampling_ratio/mean', ratio)
+    meter.max('sampling/importance_sampling_ratio/max', ratio)
   }
 }
 
-function perToken(samples: readonly GRPOSample[], pick: (sample: GRPOSample) => number): Float32Array {
-  return Float32Array.from(samples.flatMap((sample) => Array.from(sample.completionIds, () => pick(sample))))
-}
-
-/** Concatenates; undefined where there is none, as for all samples of a run. */
-function join(parts: readonly (Float32Array | undefined)[]): Float32Array | undefined {
-  if (parts.some((part) => part === undefined)) return undefined
-  return Float32Array.from(parts.flatMap((part) => [...(part ?? [])]))
-}
-
-function runningSums(values: readonly number[]): number[] {
-  let total = 0
-  return values.map((value) => {
-    total += value
-    return total
+/** The masks of `token-masks.ts` under the policy as it is before this step; entropies are compared slice by slice. */
+async function maskTokens(units: readonly GRPOUnit[], run: RunContext, config: GRPOValues): Promise<GRPOUnit[]> {
+  const stats = await scoreUnits(units, run, config)
+  const slices = units.flatMap(({ samples }) => samples.map(({ slice }) => slice))
+  const entropyMasks = maskBySlice(
+    slices,
+    stats.map(({ entropy }) => entropy),
+    config.topEntropyQuantile,
+  )
+  const { offPolicyMaskThreshold: threshold } = config
+  return mapSamples(units, (sample, i) => {
+    const logps = stats[i]?.logps ?? new Float32Array(0)
+    const isNear = isNearPolicy(logps, sample.samplingLogps, { advantage: sample.advantage, threshold })
+    const { mask, share } = entropyMasks[i] ?? { mask: new Float32Array(0), share: 1 }
+    const policyMask = mask.map((value) => value * Number(isNear))
+    return { ...sample, entropyMask: mask, policyMask, entropyWeight: sample.entropyWeight / share }
   })
+}
+
+function scoreUnits(units: readonly GRPOUnit[], run: RunContext, config: GRPOValues): Promise<TokenStats[]> {
+  return run.policy.scoreAll(sequencesOf(units), scoringOf(config, run))
+}
+
+function scoringOf(
+  { temperature, tokensPerMicroBatch: tokensPerBatch }: GRPOValues,
+  { signal }: RunContext,
+): ScoreOptions {
+  return { temperature, tokensPerBatch, signal }
+}
+
+function sequencesOf(units: readonly GRPOUnit[]) {
+  return units.flatMap(({ prompt, samples }) => samples.map(({ completionIds }) => ({ prompt, completionIds })))
+}
+
+/** The units with each sample changed; `i` counts samples over all units. */
+function mapSamples(units: readonly GRPOUnit[], change: (sample: GRPOSample, i: number) => GRPOSample): GRPOUnit[] {
+  let next = 0
+  return units.map((unit) => ({ ...unit, samples: unit.samples.map((sample) => change(sample, next++)) }))
 }
 
 function countTokens({ prompts, completions }: Rollout, numGenerations: number): number {

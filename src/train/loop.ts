@@ -2,19 +2,21 @@
  * The loop that trains every algorithm: batch, prepare, micro-batches, optimizer step, log, evaluate, checkpoint.
  * It yields the run's events and works only while they are taken. Nothing grows with the number of steps.
  */
-import { packSequences, planBatches } from '../batch.js'
 import type { Dataset } from '../data/dataset.js'
 import type { Loader } from '../data/loader.js'
-import { AbortedError, isAbort, VsgrpoError } from '../errors.js'
+import { AbortedError, fromNative, isAbort, VsgrpoError } from '../errors.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Metrics, Prompt } from '../types.js'
 import type { Algorithm, Prepared, Sample, Unit } from './algorithm.js'
-import type { Checkpoints, TrainerState } from './checkpoint.js'
+import type { Best, Checkpoints, SaveParts, TrainerState } from './checkpoint.js'
 import type { TrainingValues } from './config.js'
+import { evalMetric, isBetter, prefersGreater } from './early-stopping.js'
 import type { EndEvent, TrainEvent } from './events.js'
+import type { Guards } from './guards.js'
 import { Meter } from './meter.js'
 import { learningRateAt } from './schedule.js'
+import { takeUpdate } from './update.js'
 
 export interface Job<S extends Sample> {
   readonly policy: Policy
@@ -34,6 +36,8 @@ export interface Job<S extends Sample> {
   readonly from: StartingPoint<S>
   readonly warnings: readonly string[]
   readonly evaluate?: () => Promise<Metrics>
+  /** Watches the metrics of every log row. */
+  readonly guards: Pick<Guards, 'check'>
   readonly checkpoints?: Checkpoints
   readonly signal?: AbortSignal
   /** Asked after every step. */
@@ -47,37 +51,39 @@ export interface StartingPoint<S extends Sample> {
   readonly step: number
   readonly numTokens: number
   readonly pending?: Prepared<S>
+  readonly best?: Best
 }
 
 export async function* runLoop<S extends Sample>(job: Job<S>): AsyncGenerator<TrainEvent> {
-  const { config, totalSteps, checkpoints } = job
-  const progress: Progress<S> = { ...job.from, meter: new Meter(), savedStep: job.from.step || -1 }
-  const startedAt = job.now()
+  const { config, totalSteps } = job
+  const progress: Progress<S> = {
+    ...job.from,
+    meter: new Meter(),
+    savedStep: job.from.step || -1,
+    startedAt: job.now(),
+  }
   let reason: EndEvent['reason'] = 'finished'
   yield { type: 'start', config: job.description, totalSteps, step: progress.step }
   for (const message of job.warnings) yield { type: 'warning', message }
   try {
-    if (config.evalOnStart && progress.step === 0) yield* evaluate(job, 0)
+    if (config.evalOnStart && progress.step === 0) yield* evaluate(job, progress)
     while (progress.step < totalSteps && reason === 'finished') {
-      const { rows, tokens, seconds } = await takeStep(job, progress)
+      yield* takeStep(job, progress)
       const { step } = progress
-      if (rows && rows.length > 0) yield { type: 'completions', step, rows }
-      if (step % config.loggingSteps === 0 || step === totalSteps) {
-        const secondsLeft = (((job.now() - startedAt) / 1000) * (totalSteps - step)) / (step - job.from.step)
-        const metrics = progress.meter.take()
-        yield { type: 'step', step, epoch: epochOf(job, step), metrics, tokensPerSecond: tokens / seconds, secondsLeft }
-      }
-      if (config.evalSteps && step % config.evalSteps === 0) yield* evaluate(job, step)
+      if (config.evalSteps && step % config.evalSteps === 0) yield* evaluate(job, progress)
       if (job.shouldStop()) reason = 'stopped'
-      if (checkpoints && step % config.saveSteps === 0) yield await save(job, progress, checkpoints)
+      if (step % config.saveSteps === 0) yield* save(job, progress)
     }
   } catch (error) {
-    if (!isStopRequest(error, job.signal)) throw error
+    if (!isStopRequest(error, job.signal)) throw await keepForReplay(error, job, progress)
     reason = 'aborted'
   }
-  if (checkpoints && progress.savedStep !== progress.step) yield await save(job, progress, checkpoints)
+  yield* save(job, progress)
   // Drops the gradients of a step that was cut off; at rate 0 the weights stay as they are.
   if (reason === 'aborted') await job.optimizer.step({ lr: 0, maxGradNorm: config.maxGradNorm })
+  else if (config.loadBestModelAtEnd && progress.best && job.checkpoints) {
+    await job.policy.restore(job.checkpoints.folderOf(progress.best.step))
+  }
   yield { type: 'end', step: progress.step, reason }
 }
 
@@ -89,89 +95,100 @@ interface Progress<S extends Sample> {
   savedStep: number
   /** The current batch of examples, while updates on it are left; its first update is the next. */
   pending?: Prepared<S>
+  /** The best evaluation so far by `metricForBestModel`. */
+  best?: Best
   readonly meter: Meter
+  /** Milliseconds. */
+  readonly startedAt: number
 }
 
 /** One optimizer step, after preparing a batch of examples when none is pending. */
-async function takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>) {
+async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): AsyncGenerator<TrainEvent> {
   const begunAt = job.now()
-  const { step, meter } = progress
-  const batchNumber = Math.floor(step / job.updatesPerBatch)
+  const { meter } = progress
+  const batchNumber = Math.floor(progress.step / job.updatesPerBatch)
+  const further = (count: number, round: number) => job.loader.further(batchNumber, count, round)
+  const run = { ...job, batchNumber, step: progress.step + 1, meter, further }
   checkAborted(job.signal)
   let { pending } = progress
-  const prepares = step % job.updatesPerBatch === 0 || !pending
+  const prepares = progress.step % job.updatesPerBatch === 0 || !pending
   if (prepares || !pending) {
-    pending = await job.algorithm.prepare(job.loader.batch(batchNumber), { ...job, batchNumber, step: step + 1, meter })
+    pending = await job.algorithm.prepare(job.loader.batch(batchNumber), run)
+    for (const message of pending.warnings ?? []) yield { type: 'warning', message }
   }
   const [units = [], ...rest] = pending.updates
-  await update(job, units, progress)
-  progress.step = step + 1
+  progress.pending = pending
+  await takeUpdate(job, units, run, learningRate(job, progress.step))
+  const step = run.step
+  progress.step = step
   progress.numTokens += prepares ? pending.tokens : 0
-  progress.pending = progress.step % job.updatesPerBatch === 0 ? undefined : { updates: rest, tokens: pending.tokens }
+  progress.pending = step % job.updatesPerBatch === 0 ? undefined : { updates: rest, tokens: pending.tokens }
   const seconds = (job.now() - begunAt) / 1000
-  meter.mean('step_time', seconds)
-  meter.last('num_tokens', progress.numTokens)
-  meter.last('epoch', epochOf(job, progress.step))
-  return { rows: prepares ? pending.rows : undefined, tokens: countTokens(units), seconds }
+  measureStep(job, progress, { seconds, tokens: countTokens(units) })
+  const { rows = [] } = pending
+  if (prepares && rows.length > 0) yield { type: 'completions', step, rows }
+  if (step % job.config.loggingSteps === 0 || step === job.totalSteps) {
+    yield* logStep(job, progress, countTokens(units) / seconds)
+  }
 }
 
-/** Gradients of all micro-batches, then the optimizer. A step without any unit changes nothing. */
-async function update<S extends Sample>(
+function measureStep<S extends Sample>(
   job: Job<S>,
-  units: readonly Unit<S>[],
-  { step, meter }: Progress<S>,
-): Promise<void> {
-  const { config, algorithm, policy, optimizer } = job
-  const lr = learningRateAt(step, { ...config, totalSteps: job.totalSteps, warmupSteps: warmupSteps(job) })
-  const filled = units.filter(({ samples }) => samples.length > 0)
-  const plan = planBatches(filled, {
-    prompt: ({ prompt }) => prompt,
-    rows: ({ samples }) => samples.reduce((sum, { completionIds }) => sum + completionIds.length, 0),
-    budget: config.tokensPerMicroBatch,
-  })
-  let loss = 0
-  for (const part of plan) {
-    const samples = part.flatMap((unit) => unit.samples)
-    const sequences = part.flatMap(({ prompt, samples: own }) =>
-      own.map(({ completionIds }) => ({ prompt, completionIds })),
-    )
-    const { backward, measure } = algorithm.loss(samples)
-    const forward = await policy.forward(packSequences(sequences), {
-      grad: true,
-      adapter: true,
-      temperature: algorithm.temperature,
-    })
-    try {
-      const result = await forward.backward(backward)
-      loss += result.loss
-      measure(result, meter)
-    } finally {
-      forward.dispose()
-    }
-    checkAborted(job.signal)
-  }
-  checkFinite('loss', loss, step)
-  const gradNorm = plan.length === 0 ? 0 : (await optimizer.step({ lr, maxGradNorm: config.maxGradNorm })).gradNorm
-  checkFinite('gradient norm', gradNorm, step)
-  meter.mean('loss', loss)
-  meter.mean('grad_norm', gradNorm)
-  meter.last('learning_rate', lr)
+  { meter, numTokens, step }: Progress<S>,
+  { seconds, tokens }: { readonly seconds: number; readonly tokens: number },
+): void {
+  meter.endStep()
+  meter.mean('step_time', seconds)
+  meter.mean('tokens_per_second', tokens / seconds)
+  meter.last('num_tokens', numTokens)
+  meter.last('epoch', epochOf(job, step))
+  meter.last('memory/rss', process.memoryUsage.rss())
+  meter.last('memory/peak', process.resourceUsage().maxRSS * 1024)
+}
+
+async function* logStep<S extends Sample>(
+  job: Job<S>,
+  { meter, startedAt, step }: Progress<S>,
+  tokensPerSecond: number,
+): AsyncGenerator<TrainEvent> {
+  const secondsLeft = (((job.now() - startedAt) / 1000) * (job.totalSteps - step)) / (step - job.from.step)
+  const metrics = meter.take()
+  yield { type: 'step', step, epoch: epochOf(job, step), metrics, tokensPerSecond, secondsLeft }
+  for (const message of job.guards.check(metrics, step)) yield { type: 'warning', message }
+}
+
+function learningRate<S extends Sample>(job: Job<S>, step: number): number {
+  return learningRateAt(step, { ...job.config, totalSteps: job.totalSteps, warmupSteps: warmupSteps(job) })
 }
 
 function warmupSteps<S extends Sample>({ config, totalSteps }: Job<S>): number {
   return config.warmupSteps > 0 ? config.warmupSteps : Math.ceil(config.warmupRatio * totalSteps)
 }
 
-async function* evaluate<S extends Sample>(job: Job<S>, step: number): AsyncGenerator<TrainEvent> {
-  if (job.evaluate) yield { type: 'eval', step, metrics: await job.evaluate() }
+/** An evaluation; where it is the best so far, its weights are kept. */
+async function* evaluate<S extends Sample>(job: Job<S>, progress: Progress<S>): AsyncGenerator<TrainEvent> {
+  if (!job.evaluate) return
+  const { step } = progress
+  const metrics = await job.evaluate()
+  yield { type: 'eval', step, metrics }
+  const { metricForBestModel: metric, greaterIsBetter = prefersGreater(metric ?? '') } = job.config
+  if (!metric || !job.checkpoints) return
+  const value = evalMetric(metrics, metric)
+  if (!isBetter(value, progress.best?.value, { greaterIsBetter })) return
+  progress.best = { step, metric, value }
+  yield* save(job, progress)
 }
 
-async function save<S extends Sample>(
-  job: Job<S>,
-  progress: Progress<S>,
-  checkpoints: Checkpoints,
-): Promise<TrainEvent> {
-  const { step, numTokens, pending } = progress
+/** A checkpoint of the step, unless it has one. */
+async function* save<S extends Sample>(job: Job<S>, progress: Progress<S>): AsyncGenerator<TrainEvent> {
+  const { step } = progress
+  if (!job.checkpoints || progress.savedStep === step) return
+  const dir = await job.checkpoints.save(partsOf(job, progress))
+  progress.savedStep = step
+  yield { type: 'checkpoint', step, dir }
+}
+
+function partsOf<S extends Sample>(job: Job<S>, { step, numTokens, pending, best }: Progress<S>): SaveParts<S> {
   const state: TrainerState = {
     step,
     epoch: epochOf(job, step),
@@ -179,12 +196,23 @@ async function save<S extends Sample>(
     numTokens,
     seed: job.config.seed,
     datasetLength: job.dataset.length,
+    best,
     args: { ...job.config },
     versions: job.versions,
   }
-  const dir = await checkpoints.save({ policy: job.policy, optimizer: job.optimizer, state, pending })
-  progress.savedStep = step
-  return { type: 'checkpoint', step, dir }
+  return { policy: job.policy, optimizer: job.optimizer, algorithm: job.algorithm, state, pending }
+}
+
+/** After a loss or gradient that is not finite: the weights before the step, with the batch that did it, beside the error. */
+async function keepForReplay<S extends Sample>(error: unknown, job: Job<S>, progress: Progress<S>): Promise<unknown> {
+  const known = fromNative(error)
+  if (!(known instanceof VsgrpoError) || known.code !== 'ERR_VSGRPO_NUMERICS' || !job.checkpoints) return known
+  const dir = await job.checkpoints.saveFailed(partsOf(job, progress))
+  return new VsgrpoError(`${known.message}; the weights before it and its batch are in ${dir}`, {
+    code: known.code,
+    hint: `Resume from that folder to see the step again.`,
+    cause: known,
+  })
 }
 
 function epochOf<S extends Sample>(job: Job<S>, step: number): number {
@@ -204,11 +232,4 @@ function checkAborted(signal: AbortSignal | undefined): void {
 /** Whether an error is the signal's doing: ours, the engine's, or what a reward that listens to the signal threw. */
 function isStopRequest(error: unknown, signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && (isAbort(error) || error === signal.reason)
-}
-
-function checkFinite(what: string, value: number, step: number): void {
-  if (Number.isFinite(value)) return
-  throw new VsgrpoError(`[train] step ${step + 1}: the ${what} is ${value}; lower learningRate or maxGradNorm`, {
-    code: 'ERR_VSGRPO_INTERNAL',
-  })
 }

@@ -1,5 +1,5 @@
 /**
- * Gathers numbers between two log rows: weighted means, extremes, and values of which the last counts. Means are
+ * Gathers numbers between two log rows: weighted means, sums per step, extremes, and values of which the last counts. Means are
  * weighted by what they are means of, so how the work was cut into micro-batches does not show.
  */
 import type { Metrics } from '../types.js'
@@ -7,6 +7,8 @@ import type { Metrics } from '../types.js'
 export class Meter {
   private readonly means = new Map<string, { sum: number; weight: number }>()
   private readonly values = new Map<string, number>()
+  private readonly sums = new Map<string, number>()
+  private steps = 0
 
   /** Adds a value, or a mean over `weight` things, to a mean. NaN and weight 0 are left out. */
   mean(name: string, value: number, weight = 1): void {
@@ -18,6 +20,16 @@ export class Meter {
   /** Adds each of the values to a mean. */
   each(name: string, values: Iterable<number>): void {
     for (const value of values) this.mean(name, value)
+  }
+
+  /** Adds to a sum that is logged per step. */
+  sum(name: string, value: number): void {
+    this.sums.set(name, (this.sums.get(name) ?? 0) + value)
+  }
+
+  /** Ends a step. */
+  endStep(): void {
+    this.steps++
   }
 
   max(name: string, value: number): void {
@@ -35,9 +47,12 @@ export class Meter {
   /** Everything so far, names sorted; then starts anew. */
   take(): Metrics {
     const means = [...this.means].map(([name, { sum, weight }]): [string, number] => [name, sum / weight])
-    const all = [...means, ...this.values].sort(([a], [b]) => (a < b ? -1 : 1))
+    const sums = [...this.sums].map(([name, sum]): [string, number] => [name, sum / Math.max(1, this.steps)])
+    const all = [...means, ...sums, ...this.values].sort(([a], [b]) => (a < b ? -1 : 1))
     this.means.clear()
     this.values.clear()
+    this.sums.clear()
+    this.steps = 0
     return Object.fromEntries(all)
   }
 }

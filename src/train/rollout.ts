@@ -1,12 +1,13 @@
 /** Answers and what they earned: samples completions for rows of a dataset, scores them, and sums that up in metrics. */
 import type { Dataset } from '../data/dataset.js'
 import type { Policy, SampleOptions } from '../policy.js'
-import { combineRewards, type Scores } from '../rewards/combine.js'
+import { type CombineOptions, combineRewards, type Scores } from '../rewards/combine.js'
 import type { RewardFunc } from '../rewards/reward.js'
 import type { Completion, Example, Message, Prompt } from '../types.js'
 import { mean, standardDeviation } from './advantages.js'
 import type { CompletionRow } from './events.js'
 import type { Meter } from './meter.js'
+import { type Clock, timed } from './timing.js'
 
 /** What was answered and what it earned. */
 export interface Answers {
@@ -29,17 +30,19 @@ export interface RolloutOptions {
   readonly dataset: Dataset
   readonly encode: (index: number) => Promise<Prompt>
   readonly rewards: readonly RewardFunc[]
-  readonly weights?: readonly number[]
+  readonly scoring: Omit<CombineOptions, 'signal'>
   readonly sampling: SampleOptions
   readonly signal?: AbortSignal
+  /** Notes how long sampling and scoring took. */
+  readonly clock?: Clock
 }
 
 export async function rollOut(rows: readonly number[], options: RolloutOptions): Promise<Rollout> {
-  const { policy, dataset, signal, sampling } = options
+  const { policy, dataset, signal, sampling, clock } = options
   const prompts = await Promise.all(rows.map(options.encode))
-  const groups = await policy.generate(prompts, { ...sampling, signal })
+  const generate = async () => (await policy.generate(prompts, { ...sampling, signal })).flat()
+  const completions = await timed(clock, 'generation', generate, countTokens)
   const size = sampling.numGenerations ?? 1
-  const completions = groups.flat()
   const indices = rows.flatMap((row) => Array.from({ length: size }, () => row))
   const examples = indices.map((index) => dataset.get(index))
   const inputs = completions.map(({ text, ids, finishReason }, i) => {
@@ -49,8 +52,13 @@ export async function rollOut(rows: readonly number[], options: RolloutOptions):
       example.id === undefined ? { ...example, id: dataset.where?.(indices[i] ?? 0) ?? indices[i] } : example
     return { text, ids, finishReason, example: named, prompt: prompts[Math.floor(i / size)] }
   })
-  const scores = await combineRewards(options.rewards, inputs, { weights: options.weights, signal })
+  const score = () => combineRewards(options.rewards, inputs, { ...options.scoring, signal })
+  const scores = await timed(clock, 'rewards', score)
   return { prompts, completions, examples, indices, scores }
+}
+
+function countTokens(completions: readonly Completion[]): number {
+  return completions.reduce((sum, { ids }) => sum + ids.length, 0)
 }
 
 /** TRL's `completions/*`, `rewards/*`, `reward` and `reward_std`. */
@@ -65,6 +73,7 @@ export function measureRollout({ completions, scores }: Answers, meter: Meter): 
     const values = (scores.byReward[j] ?? []).map((value) => value ?? Number.NaN)
     meter.mean(`rewards/${name}/mean`, mean(values))
     meter.mean(`rewards/${name}/std`, standardDeviation(values))
+    if (scores.failures[j]) meter.sum(`rewards/${name}/failures`, scores.failures[j])
   }
   meter.mean('reward', mean(scores.totals))
   meter.mean('reward_std', standardDeviation(scores.totals))

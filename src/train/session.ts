@@ -14,6 +14,7 @@ import type { Algorithm, Sample } from './algorithm.js'
 import { Checkpoints, loadOptimizer, readPending, readState } from './checkpoint.js'
 import type { TrainingValues } from './config.js'
 import type { EndEvent, TrainEvent } from './events.js'
+import { type GuardOptions, Guards } from './guards.js'
 import { runLoop, type StartingPoint } from './loop.js'
 import { PromptCache } from './prompt-cache.js'
 import { mediaPaths } from './rollout.js'
@@ -68,6 +69,8 @@ export interface Recipe<S extends Sample> {
   /** Said once, when a run starts. */
   readonly warnings?: readonly string[]
   readonly evaluate: (signal?: AbortSignal) => Promise<Metrics>
+  /** What counts as going wrong; see `Guards`. */
+  readonly guards?: GuardOptions
 }
 
 /** Runs a trainer: yields its events, and returns when the run has ended and all is freed. */
@@ -91,6 +94,7 @@ export async function* runSession<S extends Sample>(
     const optimizer = policy.createOptimizer(optimizerSettings(config))
     cleanups.unshift(() => optimizer.dispose())
     if (resumeDir) await loadOptimizer(resumeDir, optimizer)
+    if (resumeDir) await algorithm.restore?.(resumeDir)
     const events = runLoop<S>({
       ...recipe,
       policy,
@@ -107,6 +111,7 @@ export async function* runSession<S extends Sample>(
       versions: { vsgrpo: version, node: process.version },
       evaluate: options.evalDataset ? () => recipe.evaluate(signal) : undefined,
       checkpoints: config.saveStrategy === 'no' ? undefined : checkpoints,
+      guards: new Guards(recipe.guards),
       shouldStop: () => delivery.stopRequested,
       now: () => performance.now(),
     })
@@ -211,7 +216,7 @@ async function restore<S extends Sample>(dir: string, { policy, dataset, encode,
   }
   const pending = await readPending<S>(dir, encode)
   await policy.restore(dir)
-  const from: StartingPoint<S> = { step: state.step, numTokens: state.numTokens, pending }
+  const from: StartingPoint<S> = { step: state.step, numTokens: state.numTokens, pending, best: state.best }
   return { from, warnings: changedOptions(state.args, { ...config }) }
 }
 

@@ -6,18 +6,12 @@ import { InputError } from '../errors.js'
 import { checkWeights } from '../rewards/combine.js'
 import { type RewardFunc, rewardNames } from '../rewards/reward.js'
 import type { Metrics } from '../types.js'
-import {
-  batchAlgebra,
-  type GRPOConfig,
-  type GRPOValues,
-  resolveGRPOConfig,
-  resolveSFTConfig,
-  type SFTConfig,
-  type SFTValues,
-} from './config.js'
+import { resolveSFTConfig, type SFTConfig, type SFTValues, type TrainingValues } from './config.js'
+import type { CustomLoss } from './custom-loss.js'
 import { evaluateLoss, evaluateRewards } from './evaluate.js'
 import type { TrainEvent } from './events.js'
 import { type GRPOSample, grpo } from './grpo.js'
+import { batchAlgebra, configWarnings, type GRPOConfig, type GRPOValues, resolveGRPOConfig } from './grpo-config.js'
 import {
   createEncoder,
   finish,
@@ -33,6 +27,8 @@ export interface GRPOTrainerOptions extends TrainerOptions {
   readonly rewardFuncs: RewardFunc | readonly RewardFunc[]
   /** One per reward. Default: all 1. */
   readonly rewardWeights?: readonly number[]
+  /** In place of the loss that `args` describes: value and gradient from log-probabilities; `checkLoss` tests one. */
+  readonly loss?: CustomLoss
   readonly args?: GRPOConfig
 }
 
@@ -42,13 +38,18 @@ export class GRPOTrainer implements AsyncIterable<TrainEvent> {
   readonly args: GRPOValues
   private readonly options: GRPOTrainerOptions
   private readonly rewards: readonly RewardFunc[]
+  private readonly rewardWeights: readonly number[]
 
   /** Throws an InputError for options that are unknown or do not fit together. */
   constructor(options: GRPOTrainerOptions) {
     this.options = options
     this.args = resolveGRPOConfig(options.args)
     this.rewards = typeof options.rewardFuncs === 'function' ? [options.rewardFuncs] : options.rewardFuncs
-    checkWeights(this.rewards, options.rewardWeights)
+    this.rewardWeights = checkWeights(this.rewards, options.rewardWeights)
+    if (this.args.syncRefModel && options.model.lora) {
+      throw new InputError('[args] syncRefModel: expected a model without lora, whose reference is its frozen base')
+    }
+    checkBestModel(this.args, options)
   }
 
   /** Trains to the end. An interrupted run resolves too, with reason 'aborted'. */
@@ -67,9 +68,11 @@ export class GRPOTrainer implements AsyncIterable<TrainEvent> {
 
   /** Rewards on the evaluation dataset: `eval_reward`, `eval_rewards/<name>/mean`, … */
   async evaluate(signal = this.options.signal): Promise<Metrics> {
-    const { model: policy, evalDataset: dataset = noDataset(), rewardWeights: weights } = this.options
+    const { model: policy, evalDataset: dataset = noDataset() } = this.options
+    const { rewards, rewardWeights: weights, args } = this
     const encode = createEncoder(this.options, dataset)
-    return evaluateRewards({ policy, dataset, encode, rewards: this.rewards, weights, signal }, this.args)
+    const scoring = { weights, timeout: args.rewardTimeout, onError: args.onRewardError }
+    return evaluateRewards({ policy, dataset, encode, rewards, scoring, signal }, args)
   }
 
   /** Writes a whole Hugging Face folder, adapters merged. */
@@ -78,20 +81,27 @@ export class GRPOTrainer implements AsyncIterable<TrainEvent> {
   }
 
   private recipe(): Recipe<GRPOSample> {
-    const { args: config, rewards } = this
-    const { model, rewardWeights } = this.options
+    const { args: config, rewards, rewardWeights } = this
+    const { model, loss } = this.options
     const { promptsPerBatch, updates } = batchAlgebra(config)
     return {
       begin: async () => {
         const reference = config.beta > 0 ? await model.reference() : undefined
-        return { algorithm: grpo({ config, rewards, rewardWeights, reference }), dispose: () => reference?.dispose() }
+        return {
+          algorithm: grpo({ config, rewards, rewardWeights, reference, loss }),
+          dispose: () => reference?.dispose(),
+        }
       },
       config,
       batchSize: promptsPerBatch,
       updatesPerBatch: updates * config.numIterations,
       lastBatch: 'drop',
-      warnings: samplingWarnings(config),
-      description: { rewardFuncs: rewardNames(rewards), rewardWeights: checkWeights(rewards, rewardWeights) },
+      warnings: configWarnings(config),
+      description: {
+        rewardFuncs: rewardNames(rewards),
+        rewardWeights,
+        ...(loss ? { loss: loss.name || 'custom' } : {}),
+      },
       evaluate: (signal) => this.evaluate(signal),
     }
   }
@@ -111,6 +121,7 @@ export class SFTTrainer implements AsyncIterable<TrainEvent> {
   constructor(options: SFTTrainerOptions) {
     this.options = options
     this.args = resolveSFTConfig(options.args)
+    checkBestModel(this.args, options)
   }
 
   /** Trains to the end. An interrupted run resolves too, with reason 'aborted'. */
@@ -147,24 +158,21 @@ export class SFTTrainer implements AsyncIterable<TrainEvent> {
       updatesPerBatch: 1,
       lastBatch: 'keep',
       description: {},
+      // Learning the answers makes the entropy fall, as it should.
+      guards: { entropyShare: 0 },
       evaluate: (signal) => this.evaluate(signal),
     }
   }
 }
 
-/** Learning uses the whole distribution; what these options cut off is sampled from another one. */
-function samplingWarnings({ topK, topP, minP = 0, repetitionPenalty }: GRPOValues): string[] {
-  const cut = Object.entries({
-    topK: topK > 0,
-    topP: topP < 1,
-    minP: minP > 0,
-    repetitionPenalty: repetitionPenalty !== 1,
-  })
-  const names = cut.flatMap(([name, isOn]) => (isOn ? [name] : []))
-  if (names.length === 0) return []
-  return [
-    `${names.join(', ')}: the policy that samples is not the one that learns; log-probabilities ignore it, as in TRL`,
-  ]
+/** Comparing checkpoints needs evaluations to compare them by, and a place to keep them. */
+function checkBestModel(args: TrainingValues, { evalDataset }: TrainerOptions): void {
+  if (args.loadBestModelAtEnd && !args.metricForBestModel) {
+    throw new InputError("[args] loadBestModelAtEnd: needs metricForBestModel, for example 'eval_reward'")
+  }
+  if (!args.metricForBestModel || (evalDataset && args.evalSteps && args.outputDir && args.saveStrategy !== 'no'))
+    return
+  throw new InputError('[args] metricForBestModel: needs evalDataset, evalSteps, outputDir and saveStrategy')
 }
 
 function noDataset(): never {

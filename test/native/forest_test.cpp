@@ -123,7 +123,7 @@ TEST_CASE("sibling segments do not see each other, descendants see all their anc
   const golden::Group group = golden::group_of(c);
   const auto hidden = [&](const vsgrpo::Batch& batch) {
     at::NoGradGuard no_grad;
-    return model->hidden(batch, true, false);
+    return model->hidden(batch, {});
   };
   const at::Tensor before = hidden(group.batch);
   vsgrpo::Batch changed = group.batch;

@@ -34,6 +34,26 @@ TEST_CASE("gradients of the mean loss are transformers' (image, video and mixtur
   for (const char* name : {"image", "video", "mixed"}) check_mean_nll(model, Case("tiny-a", name));
 }
 
+TEST_CASE("checkpointed layers give the same gradients from fewer kept activations") {
+  for (const bool lora : {false, true}) {
+    vsgrpo::ModelOptions options;
+    options.trainable = true;
+    if (lora) options.lora = vsgrpo::LoraConfig{4, 8.0, {"q_proj", "v_proj", "down_proj"}, 7};
+    const auto model = vsgrpo::Qwen2VL::load(golden::model_dir("tiny-a"), options);
+    const Case c("tiny-a", "mixed");
+    const vsgrpo::Targets targets = golden::targets_of(c);
+    const auto gradients = [&](bool checkpoint) {
+      golden::zero_gradients(*model);
+      vsgrpo::Forward(model, golden::batch_of(c), targets, {true, true, 1.0, checkpoint}).backward(mean_nll(targets));
+      std::vector<at::Tensor> all;
+      for (const auto& [name, parameter] : model->trainable()) all.push_back(parameter->grad.clone());
+      return all;
+    };
+    const auto kept = gradients(false), again = gradients(true);
+    for (size_t i = 0; i < kept.size(); ++i) CHECK(kept[i].equal(again[i]));
+  }
+}
+
 TEST_CASE("gradients of the mean loss are transformers' (own head)") {
   const auto model = golden::load("tiny-b", /*trainable=*/true);
   check_mean_nll(model, Case("tiny-b", "mixed"));

@@ -12,9 +12,14 @@ vsgrpo::GrpoInputs inputs_of(const Case& c, bool with_old) {
   in.advantages = c["advantages"];
   if (with_old) in.old_logps = c["old_logps"];
   in.ref_logps = c["ref_logps"];
-  in.beta = 0.04;
-  in.epsilon_low = in.epsilon_high = 0.2;
+  in.offsets = {0, c["weights"].numel()};
+  in.options.beta = 0.04;
+  in.options.bias_correction_kl = false;
   return in;
+}
+
+vsgrpo::GrpoValue value_at(const vsgrpo::GrpoInputs& in, const at::Tensor& logps) {
+  return vsgrpo::grpo_value(in, {logps, at::zeros_like(logps), at::zeros_like(logps, at::kByte)});
 }
 
 at::Tensor gradients_at(const vsgrpo::GrpoInputs& in, const at::Tensor& logps) {
@@ -33,7 +38,7 @@ TEST_CASE("value and gradient of the clipped objective with KL are TRL's") {
   for (const bool with_old : {true, false}) {
     const std::string tag = with_old ? "" : "_no_old";
     const vsgrpo::GrpoInputs in = inputs_of(c, with_old);
-    const double value = vsgrpo::grpo_loss_value(in, c["logps"]);
+    const double value = value_at(in, c["logps"]).loss;
     MESSAGE("loss" << tag << " " << value << ", expected " << c.scalar("loss" + tag));
     CHECK_LE(std::abs(value - c.scalar("loss" + tag)), 1e-6);
     golden::check_close("dlogps" + tag, gradients_at(in, c["logps"]), c["dlogps" + tag], 1e-6);
@@ -43,14 +48,15 @@ TEST_CASE("value and gradient of the clipped objective with KL are TRL's") {
 TEST_CASE("the gradient is the slope of the value, on both sides of both clips") {
   vsgrpo::GrpoInputs in;
   in.weights = at::ones({1});
-  in.epsilon_low = 0.1, in.epsilon_high = 0.3, in.beta = 0.05;
+  in.options.epsilon_low = 0.1, in.options.epsilon_high = 0.3, in.options.beta = 0.05;
+  in.offsets = {0, 1};
   in.old_logps = at::full({1}, -1.0f);
   in.ref_logps = at::full({1}, -1.4f);
   for (const float advantage : {1.5f, -1.5f, 0.0f}) {
     in.advantages = at::full({1}, advantage);
     for (const float shift : {-0.5f, -0.05f, 0.05f, 0.2f, 0.5f}) {
       const double h = 1e-3;
-      const auto value = [&](double at) { return vsgrpo::grpo_loss_value(in, at::full({1}, static_cast<float>(at))); };
+      const auto value = [&](double at) { return value_at(in, at::full({1}, static_cast<float>(at))).loss; };
       const double slope = (value(-1.0 + shift + h) - value(-1.0 + shift - h)) / (2 * h);
       const double gradient = gradients_at(in, at::full({1}, -1.0f + shift)).item<double>();
       CHECK_MESSAGE(std::abs(slope - gradient) < 2e-3, "advantage " << advantage << ", log ratio " << shift << ": slope " << slope
@@ -88,8 +94,9 @@ TEST_CASE("a token of weight 0 has neither loss nor gradient, whatever its log-p
   in.advantages = at::ones({2});
   in.old_logps = at::tensor({-1e30f, -1.0f});
   in.ref_logps = at::tensor({1e30f, -1.0f});
-  in.beta = 0.04;
+  in.options.beta = 0.04;
+  in.offsets = {0, 2};
   const at::Tensor logps = at::tensor({-2.0f, -1.0f});
-  CHECK_LE(std::abs(vsgrpo::grpo_loss_value(in, logps) + 1.0), 1e-6);
+  CHECK_LE(std::abs(value_at(in, logps).loss + 1.0), 1e-6);
   CHECK_EQ(gradients_at(in, logps)[0].item<float>(), 0.0f);
 }

@@ -21,7 +21,7 @@ std::shared_ptr<vsgrpo::Qwen2VL> with_adapter() {
 
 at::Tensor logits_of(vsgrpo::Qwen2VL& model, const vsgrpo::Batch& batch, bool adapter) {
   at::NoGradGuard no_grad;
-  return at::mm(model.decoder().final_norm(model.hidden(batch, adapter, false)), model.decoder().head().value.t());
+  return at::mm(model.decoder().final_norm(model.hidden(batch, {adapter})), model.decoder().head().value.t());
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ constexpr double kLogits = 1e-4;  // a fifth of what the project promises
 
 at::Tensor final_hidden(vsgrpo::Qwen2VL& model, const vsgrpo::Batch& batch) {
   at::NoGradGuard no_grad;
-  return model.decoder().final_norm(model.hidden(batch, /*adapter=*/true, /*grad=*/false));
+  return model.decoder().final_norm(model.hidden(batch, {}));
 }
 
 at::Tensor logits_of(vsgrpo::Qwen2VL& model, const at::Tensor& hidden) { return at::mm(hidden, model.decoder().head().value.t()); }
@@ -101,7 +101,7 @@ TEST_CASE("batches that cannot be are refused with the number that is wrong") {
   const auto refused = [&](const std::function<void(vsgrpo::Batch&)>& spoil, const char* says) {
     vsgrpo::Batch batch = golden::batch_of(c);
     spoil(batch);
-    CHECK_THROWS_WITH(model->hidden(batch, true, false), says);
+    CHECK_THROWS_WITH(model->hidden(batch, {}), says);
   };
   refused([](auto& b) { b.ids[0] = 163; }, "163");
   refused([](auto& b) { b.ids[0] = -1; }, "-1");

@@ -50,7 +50,7 @@ struct Checkpoint {
 void check_logits(vsgrpo::Qwen2VL& model, const std::string& what) {
   at::NoGradGuard no_grad;
   const golden::Case c("tiny-a", "mixed");
-  const at::Tensor hidden = model.decoder().final_norm(model.hidden(golden::batch_of(c), true, false));
+  const at::Tensor hidden = model.decoder().final_norm(model.hidden(golden::batch_of(c), {}));
   golden::check_close(what, at::mm(hidden, model.decoder().head().value.t()), c["logits"], 1e-4);
 }
 

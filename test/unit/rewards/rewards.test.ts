@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { accuracyReward } from '../../../src/rewards/accuracy.js'
 import { formatReward } from '../../../src/rewards/format.js'
-import { meanRelativeAccuracy, relativeAccuracyReward } from '../../../src/rewards/relative-accuracy.js'
+import { meanRelativeAccuracy, ratioAccuracy, relativeAccuracyReward } from '../../../src/rewards/relative-accuracy.js'
 import type { RewardFunc, RewardInput } from '../../../src/rewards/reward.js'
 
 function input(text: string, answer?: string | number): RewardInput {
@@ -47,6 +47,51 @@ describe('accuracyReward', () => {
   })
 })
 
+describe('accuracyReward on multiple choice', () => {
+  const lettered = ['A. chair', 'B. table', 'C. sofa']
+  const plain = ['chair', 'table', 'sofa']
+  const grade = (text: string, answer: string, options: unknown) =>
+    accuracyReward()({ ...input(text), example: { messages: [], answer, options } })
+
+  it.each(['B', 'b', 'B.', '(B)', 'B)', '(B).', ' B \n', 'B. table', 'B. Table.', '(B) table', 'B: table', 'B) table'])(
+    'takes %j where the answer is B',
+    (text) => {
+      expect(grade(text, 'B', lettered)).toBe(1)
+      expect(grade(text, 'B', plain)).toBe(1)
+      expect(grade(`<think>?</think><answer>${text}</answer>`, 'B', lettered)).toBe(1)
+    },
+  )
+
+  it.each(['A', '(A)', 'C. table', 'B. chair', 'B C', 'B or C', 'A. chair B. table', 'ABC', 'B table', 'D', '', '()'])(
+    'refuses %j where the answer is B',
+    (text) => {
+      expect(grade(text, 'B', lettered)).toBe(0)
+      expect(grade(text, 'B', plain)).toBe(0)
+    },
+  )
+
+  it('takes a letter for an answer in words only together with the words', () => {
+    expect(grade('table', 'table', lettered)).toBe(1)
+    expect(grade('B. table', 'table', lettered)).toBe(1)
+    expect(grade('B', 'table', lettered)).toBe(0)
+    expect(grade('A. table', 'table', lettered)).toBe(0)
+  })
+
+  it('compares the numbers of options as numbers', () => {
+    expect(grade('B. 4.0 m', 'B', ['A. 3 m', 'B. 4 m'])).toBe(1)
+    expect(grade('B. 3 m', 'B', ['A. 3 m', 'B. 4 m'])).toBe(0)
+  })
+
+  it('reads no letters where there are no options', () => {
+    for (const options of [undefined, null, 'B. table', [], [1, 2]]) expect(grade('(B)', 'B', options)).toBe(0)
+    expect(grade('B.', 'B', null)).toBe(1)
+  })
+
+  it('takes an article for an article', () => {
+    expect(grade('a chair', 'A', lettered)).toBe(0)
+  })
+})
+
 describe('formatReward', () => {
   it.each([
     ['think', '<think>because</think><answer>4</answer>', 1],
@@ -69,6 +114,36 @@ describe('formatReward', () => {
     ['vanilla', '<answer>4</answer>', 0],
   ] as const)('in %s mode gives %j: %d', (mode, text, reward) => {
     expect(give(formatReward(mode), text)).toBe(reward)
+  })
+
+  // Arxiv 2504.00883, section 3.3.3, and what the same models find next.
+  it.each([
+    ['an empty pair and an answer', 'observe', '<think></think><answer>4</answer>'],
+    ['an empty pair of its own', 'observe', '<observe></observe><answer>4</answer>'],
+    ['an empty pair and an answer', 'think', '<think></think><answer>4</answer>'],
+    ['more empty pairs before', 'think', '<think></think><think>because</think><answer>4</answer>'],
+    ['more empty pairs after', 'think', '<think>because</think><answer>4</answer><think></think><answer></answer>'],
+    ['more empty pairs within', 'think', '<think>because<think></think></think><answer>4</answer>'],
+    ['more empty answers within', 'think', '<think>because</think><answer>4<answer></answer></answer>'],
+    ['the whole twice', 'think', '<think>a</think><answer>4</answer><think>a</think><answer>4</answer>'],
+    ['the tags of another mode', 'observe', '<think>a sofa</think><answer>4</answer>'],
+    ['both kinds of tags', 'observe', '<think>a</think><observe>b</observe><answer>4</answer>'],
+    ['spaces for thoughts', 'think', '<think> \n\t\u00a0</think><answer>4</answer>'],
+    ['nothing visible for thoughts', 'think', '<think>\u200b\u2060\ufeff</think><answer>4</answer>'],
+    ['other ways to write a tag', 'think', '<think><Think></Think></think><answer>4</answer>'],
+    ['other ways to write a tag', 'think', '<think><think/></think><answer>4</answer>'],
+    ['other ways to write a tag', 'think', '< think >because</ think ><answer>4</answer>'],
+    ['a tag that is never closed', 'think', '<think>because<answer>4</answer>'],
+    ['tags that overlap', 'think', '<think>because<answer></think>4</answer>'],
+    ['text between', 'think', '<think>because</think>so<answer>4</answer>'],
+    ['tags where none belong', 'vanilla', '4<think></think>'],
+    ['nothing visible', 'vanilla', '\u200b'],
+  ] as const)('gives nothing for %s (%s: %j)', (_, mode, text) => {
+    expect(give(formatReward(mode), text)).toBe(0)
+  })
+
+  it('takes other signs for text', () => {
+    expect(give(formatReward('think'), '<think>1 < 2, 3 > 2, <b>bold</b></think>\n<answer>a < b</answer>')).toBe(1)
   })
 })
 
@@ -102,5 +177,43 @@ describe('relativeAccuracyReward', () => {
     expect(give(relativeAccuracyReward(), 'two', 2)).toBe(0)
     expect(give(relativeAccuracyReward(), '2', 'sofa')).toBeNull()
     expect(give(relativeAccuracyReward(), '2')).toBeNull()
+  })
+})
+
+describe('relative accuracy where the benchmark has no numbers', () => {
+  it('pays for 0 only where 0 is right, and never for the other sign', () => {
+    for (const accuracy of [meanRelativeAccuracy, ratioAccuracy]) {
+      expect([accuracy(0, 0), accuracy(1, 0), accuracy(0, 1), accuracy(-3, 3), accuracy(3, -3)]).toEqual([
+        1, 0, 0, 0, 0,
+      ])
+      expect(accuracy(-3, -3)).toBe(1)
+      expect(accuracy(-1000, -3)).toBe(0)
+    }
+  })
+})
+
+describe('the paper’s relative accuracy', () => {
+  // 2 - max / min, not below 0.
+  it.each([
+    [2, 2, 1],
+    [3, 2, 0.5],
+    [2, 3, 0.5],
+    [4, 2, 0],
+    [1, 2, 0],
+    [5, 4, 0.75],
+    [4, 5, 0.75],
+    [110, 100, 0.9],
+    [100, 110, 0.9],
+    [1000, 1, 0],
+  ])('gives %d for %d: %d', (predicted, right, reward) => {
+    expect(ratioAccuracy(predicted, right)).toBeCloseTo(reward, 12)
+  })
+
+  it('is a measure of relativeAccuracyReward', () => {
+    const reward = relativeAccuracyReward({ measure: 'ratio' })
+    expect(give(reward, '<answer>3 m</answer>', 2)).toBe(0.5)
+    expect(give(reward, 'two', 2)).toBe(0)
+    expect(give(reward, '2', 'sofa')).toBeNull()
+    expect(() => relativeAccuracyReward({ measure: 'mar' as 'mra' })).toThrow("expected 'mra' or 'ratio', got mar")
   })
 })

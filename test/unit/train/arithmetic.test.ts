@@ -12,13 +12,15 @@ const close = (values: ArrayLike<number>, expected: readonly number[]) => {
 }
 
 describe('computeAdvantages', () => {
+  const options = { multiObjectiveAggregation: 'sum_then_normalize', rewardWeights: [1] } as const
+  const table = (totals: Float64Array) => ({ byReward: [[...totals]], totals })
   const rewards = Float64Array.of(1, 0, 0.5, 0.25, 1, 1, 1, 1)
   it.each([
     ['group', [1.317157, -1.024455, 0.146351, -0.439052, 0, 0, 0, 0]],
     ['batch', [1.369879, -1.065462, 0.152209, -0.456626, 0, 0, 0, 0]],
     ['none', [0.5625, -0.4375, 0.0625, -0.1875, 0, 0, 0, 0]],
   ] as const)('equals TRL with scaleRewards %s', (scaleRewards, expected) => {
-    const { advantages, flat } = computeAdvantages(rewards, { numGenerations: 4, scaleRewards })
+    const { advantages, flat } = computeAdvantages(table(rewards), { ...options, numGenerations: 4, scaleRewards })
     close(advantages, expected)
     expect(flat).toEqual([false, true])
     expect(standardDeviation(rewards)).toBeCloseTo(0.41052, 5)
@@ -26,7 +28,11 @@ describe('computeAdvantages', () => {
 
   it('leaves completions that no reward applied to out of the baseline and gives them 0', () => {
     const some = Float64Array.of(1, Number.NaN, 0, Number.NaN, Number.NaN, Number.NaN)
-    const { advantages, flat } = computeAdvantages(some, { numGenerations: 3, scaleRewards: 'group' })
+    const { advantages, flat } = computeAdvantages(table(some), {
+      ...options,
+      numGenerations: 3,
+      scaleRewards: 'group',
+    })
     const scale = Math.SQRT1_2 + 1e-4
     close(advantages, [0.5 / scale, 0, -0.5 / scale, 0, 0, 0])
     expect(flat).toEqual([false, true])

@@ -1,7 +1,8 @@
 /** Options: TRL's names and defaults, and what is refused. */
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../../../src/errors.js'
-import { batchAlgebra, resolveGRPOConfig, resolveSFTConfig } from '../../../src/train/config.js'
+import { resolveSFTConfig } from '../../../src/train/config.js'
+import { batchAlgebra, resolveGRPOConfig } from '../../../src/train/grpo-config.js'
 
 describe('resolveGRPOConfig', () => {
   it('has the defaults of TRL 1.13', () => {
@@ -54,7 +55,10 @@ describe('resolveGRPOConfig', () => {
     [{ learningRate: '1e-6' }, 'learningRate: expected a number >= 0, got "1e-6"'],
     [{ numGenerations: 1 }, 'numGenerations: expected an integer >= 2, got 1'],
     [{ epsilon: 0 }, 'epsilon: expected a number'],
-    [{ lossType: 'ppo' }, "lossType: expected 'dapo', 'grpo', 'bnpo', 'dr_grpo', got \"ppo\""],
+    [
+      { lossType: 'ppo' },
+      "lossType: expected 'dapo', 'grpo', 'bnpo', 'dr_grpo', 'cispo', 'sapo', 'luspo', 'vespo', got \"ppo\"",
+    ],
     [{ evalOnStart: 1 }, 'evalOnStart: expected true or false, got 1'],
     [
       { perDeviceTrainBatchSize: 6 },

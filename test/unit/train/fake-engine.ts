@@ -104,6 +104,11 @@ export class FakeModel implements NativeModel {
     this.base = table.slice()
   }
 
+  async mix(other: NativeModel, alpha: number): Promise<void> {
+    if (!(other instanceof FakeModel)) throw new Error('not a fake model')
+    this.table = this.table.map((value, i) => (1 - alpha) * value + alpha * (other.table[i] ?? 0))
+  }
+
   info() {
     return { parameters: this.table.length, trainable: this.table.length, dtype: 'float32' as const }
   }
@@ -174,7 +179,7 @@ export class FakeModel implements NativeModel {
     const offsets = Int32Array.of(0, ids.length)
     const { loss, dlogps } =
       args.loss === 'grpo'
-        ? grpoLoss({ ...args, logps: stats.logps, offsets }, args)
+        ? grpoLoss({ ...args, logps: stats.logps, entropy: stats.entropy }, args.options)
         : args.loss === 'sft'
           ? sftLoss({ ...args, logps: stats.logps, offsets })
           : { loss: 0, dlogps: args.dlogps }

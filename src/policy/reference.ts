@@ -1,0 +1,55 @@
+/** The reference policy of the KL penalty. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Sequence } from '../batch.js'
+import { InputError } from '../errors.js'
+import { copyModelFiles } from '../model-folder.js'
+import type { LoadOptions, TokenStats } from '../native.js'
+import type { Policy } from './policy.js'
+import { type Engine, loadWeights, type ScoreOptions, scoreWith } from './weights.js'
+
+/** Scores sequences under fixed weights: what the KL penalty is measured from. */
+export interface Reference {
+  score(sequences: readonly Sequence[], options: ScoreOptions): Promise<TokenStats[]>
+  /** Moves the reference towards the policy by the share alpha. */
+  mix(policy: Policy, alpha: number): Promise<void>
+  /** Writes the weights below a checkpoint's folder, and reads them back. */
+  save(dir: string): Promise<void>
+  restore(dir: string): Promise<void>
+  dispose(): void
+}
+
+/** The policy with its adapters switched off. */
+export function adapterOff(policy: Policy): Reference {
+  const refuse = async () => {
+    throw new InputError('[syncRefModel] expected a model without lora: the reference is its frozen base')
+  }
+  return {
+    score: (sequences, options) => policy.scoreAll(sequences, { ...options, adapter: false }),
+    mix: refuse,
+    save: refuse,
+    restore: refuse,
+    dispose() {},
+  }
+}
+
+/** Frozen weights from a folder. */
+export async function frozenCopy(engine: Engine, dir: string, options: LoadOptions): Promise<Reference> {
+  let model = await loadWeights(engine, dir, options)
+  return {
+    score: (sequences, scoring) => scoreWith(model, sequences, scoring),
+    mix: (policy, alpha) => model.mix(policy.native, alpha),
+    async save(checkpoint) {
+      const folder = join(checkpoint, 'reference')
+      mkdirSync(folder)
+      copyModelFiles(dir, folder, 'model')
+      await model.save(folder, 'model')
+    },
+    async restore(checkpoint) {
+      const restored = await loadWeights(engine, join(checkpoint, 'reference'), options)
+      model.dispose()
+      model = restored
+    },
+    dispose: () => model.dispose(),
+  }
+}
