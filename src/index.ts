@@ -7,7 +7,11 @@ export type { Reporter } from './log/reporter.js'
 export { type RunFolderOptions, runFolder } from './log/run-folder.js'
 export { type TensorBoardOptions, tensorboard } from './log/tensorboard.js'
 export {
+  type DpoInputs,
+  type DpoOptions,
+  defaultDpoOptions,
   defaultGrpoOptions,
+  dpoLoss,
   type GrpoInputs,
   type GrpoOptions,
   type GrpoOutput,
@@ -27,7 +31,6 @@ export {
 } from './policy.js'
 export { Processor, type ProcessorOptions } from './processing/index.js'
 export { type ReportOptions, writeReport } from './report/index.js'
-export type { SFTConfig, SFTValues } from './train/config.js'
 export {
   type CustomLoss,
   type CustomLossInputs,
@@ -36,9 +39,18 @@ export {
   type LossCheck,
   type LossCheckOptions,
 } from './train/custom-loss.js'
+export type { DPOConfig, DPOValues } from './train/dpo-config.js'
 export { type EarlyStoppingOptions, earlyStopping } from './train/early-stopping.js'
 export type * from './train/events.js'
 export { type GRPOConfig, type GRPOValues, vsgrpo } from './train/grpo-config.js'
 export type { Callback, Encode, TrainerOptions, TrainOptions, TrainResult } from './train/session.js'
-export { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer, type SFTTrainerOptions } from './train/trainer.js'
+export type { SFTConfig, SFTValues } from './train/sft-config.js'
+export {
+  DPOTrainer,
+  type DPOTrainerOptions,
+  GRPOTrainer,
+  type GRPOTrainerOptions,
+  SFTTrainer,
+  type SFTTrainerOptions,
+} from './train/trainer.js'
 export type { Completion, ContentPart, Example, Media, Message, Metrics, Prompt } from './types.js'

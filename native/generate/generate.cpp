@@ -5,7 +5,7 @@
 
 #include "core/buckets.h"
 #include "core/check.h"
-#include "generate/kv_cache.h"
+#include "ops/attention.h"
 #include "ops/matmul.h"
 
 namespace vsgrpo {
@@ -28,7 +28,9 @@ class Generation {
     pass.rows = last_rows();
     pass.cache = &cache;
     const at::Tensor hidden = model_.hidden(prompts_, pass);
-    KvCache kv(std::move(cache), prompts_.forest, options_.leaves, rows(), options_.max_new_tokens);
+    std::vector<KvCache> layers;
+    for (size_t i = 0; i < cache.k.size(); ++i) layers.emplace_back(cache.k[i], cache.v[i], rows(), options_.max_new_tokens);
+    cache = {};
     std::vector<int64_t> active(static_cast<size_t>(rows()));
     for (size_t i = 0; i < active.size(); ++i) active[i] = static_cast<int64_t>(i);
     sample(logits(hidden), active, /*one logits row per*/ options_.num_generations);
@@ -36,7 +38,7 @@ class Generation {
       active.erase(std::remove_if(active.begin(), active.end(), [&](int64_t r) { return completion(r).stopped; }), active.end());
       if (active.empty()) break;
       check_abort();
-      sample(logits(decode(active, step, kv)), active, 1);
+      sample(logits(decode(active, step, layers)), active, 1);
     }
     return std::move(completions_);
   }
@@ -68,10 +70,12 @@ class Generation {
   }
 
   // The last token of every active row through the decoder: [A, H], and padding.
-  at::Tensor decode(const std::vector<int64_t>& active, int64_t step, KvCache& kv) {
+  at::Tensor decode(const std::vector<int64_t>& active, int64_t step, std::vector<KvCache>& layers) {
     Decoder& decoder = model_.decoder();
     std::vector<int64_t> ids, positions;
+    std::vector<DecodeRow> decoding;
     for (const int64_t row : active) {
+      decoding.push_back({row, options_.leaves[static_cast<size_t>(prompt_of(row))]});
       ids.push_back(completion(row).ids.back());
       positions.push_back(options_.next_positions[static_cast<size_t>(prompt_of(row))] + step);
     }
@@ -82,10 +86,8 @@ class Generation {
     at::Tensor x = decoder.embed(at::tensor(ids), {});
     for (size_t layer = 0; layer < decoder.layers.size(); ++layer) {
       const Qkv qkv = decoder.layers[layer].project(x, rope, /*adapter=*/true);
-      kv.append(layer, active, step, qkv.k, qkv.v);
-      const at::Tensor attention = decode_attention(qkv.q.to(at::kFloat).contiguous(), qkv.k.size(1),
-                                                    kv.spans(layer, active, options_.num_generations, step + 1));
-      x = decoder.layers[layer].finish(x, attention.to(x.scalar_type()), /*adapter=*/true);
+      layers[layer].append(active, step, qkv.k, qkv.v);
+      x = decoder.layers[layer].finish(x, decode_attention(qkv.q, prompts_.forest, layers[layer], decoding, step + 1), /*adapter=*/true);
     }
     return x;
   }

@@ -91,8 +91,8 @@ RopeTable Decoder::rope(const at::Tensor& positions) const {
 at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, const at::Tensor& rows) {
   const Qkv qkv = project(x, rope, pass.adapter);
   if (pass.cache) {
-    pass.cache->k.push_back(qkv.k.to(at::kFloat));
-    pass.cache->v.push_back(qkv.v.to(at::kFloat));
+    pass.cache->k.push_back(qkv.k);
+    pass.cache->v.push_back(qkv.v);
   }
   const at::Tensor attention = forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true);
   if (!rows.defined()) return finish(x, attention, pass.adapter);

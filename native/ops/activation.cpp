@@ -63,9 +63,12 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
     dispatch_float(x, [&]<typename T>() {
       const T* xs = x.const_data_ptr<T>();
       T* ys = y.mutable_data_ptr<T>();
-      parallel_rows(x.numel(), 1, [&](int64_t i) {
-        const float v = static_cast<float>(xs[i]);
-        ys[i] = static_cast<T>(v * round_to<T>(sigmoid(round_to<T>(kQuickGelu * v))));
+      const int64_t width = x.size(1);
+      parallel_rows(x.size(0), width, [&](int64_t row) {
+        for (int64_t i = row * width; i < (row + 1) * width; ++i) {
+          const float v = static_cast<float>(xs[i]);
+          ys[i] = static_cast<T>(v * round_to<T>(sigmoid(round_to<T>(kQuickGelu * v))));
+        }
       });
     });
     ctx->save_for_backward({x});
@@ -77,9 +80,12 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
     dispatch_float(x, [&]<typename T>() {
       const T *xs = x.const_data_ptr<T>(), *dys = dy.const_data_ptr<T>();
       T* dxs = dx.mutable_data_ptr<T>();
-      parallel_rows(x.numel(), 1, [&](int64_t i) {
-        const float v = static_cast<float>(xs[i]), s = sigmoid(kQuickGelu * v);
-        dxs[i] = static_cast<T>(static_cast<float>(dys[i]) * s * (1.0f + kQuickGelu * v * (1.0f - s)));
+      const int64_t width = x.size(1);
+      parallel_rows(x.size(0), width, [&](int64_t row) {
+        for (int64_t i = row * width; i < (row + 1) * width; ++i) {
+          const float v = static_cast<float>(xs[i]), s = sigmoid(kQuickGelu * v);
+          dxs[i] = static_cast<T>(static_cast<float>(dys[i]) * s * (1.0f + kQuickGelu * v * (1.0f - s)));
+        }
       });
     });
     return {dx};

@@ -1,5 +1,6 @@
 // Attention over a forest of segments: a row sees its own segment (causally, or all of it) and all rows of every ancestor.
-// Grouped queries: query head h uses key/value head h / (heads / kv_heads). Everything is computed in fp32.
+// Grouped queries: query head h uses key/value head h / (heads / kv_heads). bfloat16 is multiplied as such where the
+// processor can; scores, softmax and sums are fp32.
 #pragma once
 #include "core/forest.h"
 #include "core/pch.h"
@@ -9,15 +10,27 @@ namespace vsgrpo {
 // q [N, H, D], k and v [N, KV, D] -> [N, H * D]. Scale D^-0.5. Rows behind the forest's are padding: their output is zero.
 at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Forest& forest, bool causal);
 
-// Keys and values that one decoding row reads: contiguous runs of rows [length, KV, D] in fp32.
-struct KeySpan {
-  const float* k;
-  const float* v;
-  int64_t length;
+// What decoding reads in one layer: the keys and values of the prompts, shared, and what each row has added since. In
+// the type that attention is computed in.
+struct KvCache {
+  at::Tensor k, v_t;              // [N, KV, D], and [KV * D, N + 16]
+  at::Tensor suffix_k, suffix_v;  // [rows, max new tokens, KV, D]
+
+  // From the prompts' keys and values [N, KV, D].
+  KvCache(const at::Tensor& prompt_k, const at::Tensor& prompt_v, int64_t rows, int64_t max_new_tokens);
+  // k, v [A, KV, D] become token `step` of the given rows.
+  void append(const std::vector<int64_t>& rows, int64_t step, const at::Tensor& new_k, const at::Tensor& new_v);
 };
 
-// One new token per row: q float32 [A, H, D] and the spans of each row -> [A, H * D]. No gradients. Rows behind the last
-// spans are padding: zero.
-at::Tensor decode_attention(const at::Tensor& q, int64_t kv_heads, const std::vector<std::vector<KeySpan>>& spans);
+// A row that decodes: its place in the cache, and the leaf segment of its prompt.
+struct DecodeRow {
+  int64_t row, leaf;
+};
+
+// The newest token of each row over its prompt and its own first `steps` tokens: q [A, H, D], row i for rows[i] ->
+// [A, H * D]. Rows of one prompt that follow each other read it together. No gradients. Rows of q behind the last are
+// padding: zero.
+at::Tensor decode_attention(const at::Tensor& q, const Forest& prompts, const KvCache& cache, const std::vector<DecodeRow>& rows,
+                            int64_t steps);
 
 }  // namespace vsgrpo

@@ -24,9 +24,9 @@ struct Linear : torch::autograd::Function<Linear> {
     const Variable& dy = grads[0];
     Parameter* weight = parameter(ctx, "weight");
     Parameter* bias = parameter(ctx, "bias");
-    if (weight->trainable()) add_weight_grad(weight->grad, dy, ctx->get_saved_variables()[0]);
+    if (weight->trainable()) add_matmul_tn(weight->grad, dy, ctx->get_saved_variables()[0]);
     if (bias && bias->trainable()) bias->grad.add_(dy.sum(0, false, at::kFloat));
-    return {ctx->needs_input_grad(0) ? matmul_nt(dy, weight->value.t()) : Variable(), Variable(), Variable(), Variable()};
+    return {ctx->needs_input_grad(0) ? matmul_nn(dy, weight->value) : Variable(), Variable(), Variable(), Variable()};
   }
 };
 
@@ -60,7 +60,5 @@ at::Tensor linear(const at::Tensor& x, Parameter& weight, Parameter* bias, const
 at::Tensor embedding(const at::Tensor& ids, Parameter& weight, const at::Tensor& anchor) {
   return Embedding::apply(ids, or_empty(anchor), &weight);
 }
-
-void add_weight_grad(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b) { grad.add_(matmul_nt(a.t(), b.t())); }
 
 }  // namespace vsgrpo

@@ -10,7 +10,4 @@ at::Tensor linear(const at::Tensor& x, Parameter& weight, Parameter* bias = null
 // ids int64 [N], weight [V, H] -> [N, H].
 at::Tensor embedding(const at::Tensor& ids, Parameter& weight, const at::Tensor& anchor);
 
-// grad += a^T b for a [N, out], b [N, in]: the weight gradient of a linear layer, accumulated in fp32.
-void add_weight_grad(at::Tensor& grad, const at::Tensor& a, const at::Tensor& b);
-
 }  // namespace vsgrpo

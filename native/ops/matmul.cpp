@@ -1,15 +1,33 @@
 #include "ops/matmul.h"
 
 #include "core/torch_compat.h"
+#include "ops/bf16_gemm.h"
 
 namespace vsgrpo {
+namespace {
 
-at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
+bool use_bf16(const at::Tensor& a) { return a.scalar_type() == at::kBFloat16 && a.device().is_cpu() && bf16::available(); }
+
+// a b^T through oneDNN's linear, any strides.
+at::Tensor linear_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
   const bool empty = a.numel() == 0 || b.numel() == 0;  // oneDNN refuses empty products
   if (!empty && a.device().is_cpu()) {
     if (auto product = compat::onednn_linear(a, b, bias.defined() ? std::optional(bias) : std::nullopt)) return *product;
   }
   return bias.defined() ? at::addmm(bias, a, b.t()) : at::mm(a, b.t());
+}
+
+}  // namespace
+
+at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
+  return use_bf16(a) ? bf16::matmul_nt(a, b, bias) : linear_nt(a, b, bias);
+}
+
+at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b) { return use_bf16(a) ? bf16::matmul_nn(a, b) : linear_nt(a, b.t(), {}); }
+
+void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
+  if (use_bf16(a)) return bf16::add_matmul_tn(c, a, b);
+  c.add_(linear_nt(a.t(), b.t(), {}));
 }
 
 }  // namespace vsgrpo

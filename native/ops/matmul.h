@@ -1,11 +1,16 @@
-// The matrix product under every linear layer.
+// Matrix products of activations and weights, in the fastest way that this machine has for their type.
 #pragma once
 #include "core/pch.h"
 
 namespace vsgrpo {
 
-// a [M, K] b [N, K]^T + bias [N] -> [M, N]. Any strides, so that a product with an untransposed or a transposed left side is
-// matmul_nt(a, b.t()) or matmul_nt(a.t(), b.t()). No gradients.
+// a [M, K] b [N, K]^T + bias [N] -> [M, N] in a's type, fp32 accumulation.
 at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
+
+// a [M, K] b [K, N] -> [M, N]
+at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b);
+
+// c [M, N] (fp32) += a [K, M]^T b [K, N]
+void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b);
 
 }  // namespace vsgrpo

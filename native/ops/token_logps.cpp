@@ -10,7 +10,8 @@
 namespace vsgrpo {
 namespace {
 
-constexpr int64_t kChunkElements = 16 << 20;  // logits of one chunk: 64 MB in fp32
+constexpr int64_t kChunkBytes = 256 << 20;  // logits of one chunk, in the model's type
+constexpr int64_t kVocabTile = 8192;        // rows of the head whose gradient is computed at a time
 
 // What one row of logits says: log-sum-exp of z = logits / T, mean of z under the softmax, the most likely token.
 struct RowSummary {
@@ -32,14 +33,16 @@ RowSummary summarize(const float* row, int64_t vocab, float inverse_t) {
   return {top + std::log(sum), top + weighted / sum, top};
 }
 
-// In place: logits -> d loss / d logits. With p = softmax(z), H = lse - E[z]:
+// logits -> d loss / d logits. With p = softmax(z), H = lse - E[z]:
 // dz_j = dlogp (1[j = y] - p_j) - dentropy p_j (z_j - E[z]), d logits = dz / T.
-void logits_gradient(float* row, int64_t vocab, int64_t target, float inverse_t, const RowSummary& s, const TokenGradient& g) {
+template <typename T>
+void logits_gradient(const float* row, T* out, int64_t vocab, int64_t target, float inverse_t, const RowSummary& s, const TokenGradient& g) {
+  const float at_target = row[target] * inverse_t, p_target = fast_exp(at_target - s.lse);
   for (int64_t j = 0; j < vocab; ++j) {
     const float z = row[j] * inverse_t, p = fast_exp(z - s.lse);
-    row[j] = -p * (g.dlogp + g.dentropy * (z - s.mean)) * inverse_t;
+    out[j] = static_cast<T>(-p * (g.dlogp + g.dentropy * (z - s.mean)) * inverse_t);
   }
-  row[target] += g.dlogp * inverse_t;
+  out[target] = static_cast<T>((g.dlogp - p_target * (g.dlogp + g.dentropy * (at_target - s.mean))) * inverse_t);
 }
 
 struct Pass {
@@ -51,10 +54,13 @@ struct Pass {
 
   int64_t rows() const { return hidden.size(0); }
   int64_t vocab() const { return weight.size(0); }
-  int64_t chunk_rows() const { return std::max<int64_t>(16, kChunkElements / vocab()); }
+  int64_t chunk_rows() const {
+    const int64_t fit = kChunkBytes / (vocab() * hidden.element_size());
+    return std::max<int64_t>(16, fit >= 128 ? fit / 128 * 128 : fit);
+  }
   // Rows [first, first + count) of the hidden states, and zeros up to a bucket of rows.
   at::Tensor chunk(int64_t first, int64_t count) const {
-    return at::constant_pad_nd(hidden.narrow(0, first, count), {0, 0, 0, bucket_rows(count) - count});
+    return at::constant_pad_nd(hidden.narrow(0, first, count), {0, 0, 0, bucket_rows(count, 16) - count});
   }
 };
 
@@ -71,27 +77,46 @@ Pass start(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& 
           {at::empty({k}, at::kFloat), at::empty({k}, at::kFloat), at::empty({k}, at::kByte)}};
 }
 
-// Fills the statistics of rows [first, first + count); with a loss, turns the logits into their gradient.
-void run_chunk(Pass& pass, at::Tensor& logits, int64_t first, int64_t count, const TokenLoss* loss) {
-  const int64_t vocab = pass.vocab();
-  const int* targets = pass.targets.const_data_ptr<int>();
-  float *data = logits.mutable_data_ptr<float>(), *logps = pass.stats.logps.mutable_data_ptr<float>();
-  float* entropy = pass.stats.entropy.mutable_data_ptr<float>();
-  uint8_t* correct = pass.stats.correct.mutable_data_ptr<uint8_t>();
-  parallel_rows(count, vocab, [&](int64_t i) {
-    float* row = data + i * vocab;
-    const int64_t k = first + i, target = targets[k];
-    const RowSummary s = summarize(row, vocab, pass.inverse_t);
-    const float z = row[target] * pass.inverse_t;
-    logps[k] = z - s.lse;
-    entropy[k] = s.lse - s.mean;
-    correct[k] = z >= s.top;
-    if (loss) logits_gradient(row, vocab, target, pass.inverse_t, s, (*loss)(k, logps[k], entropy[k]));
+// The statistics of token k from its logits; with a loss, the logits become their gradient.
+template <typename T>
+void run_row(const Pass& pass, T* logits, int64_t k, const TokenLoss* loss, std::vector<float>& scratch) {
+  const int64_t vocab = pass.vocab(), target = pass.targets.const_data_ptr<int>()[k];
+  const float* row;
+  if constexpr (std::is_same_v<T, float>) {
+    row = logits;
+  } else {
+    scratch.resize(static_cast<size_t>(vocab));
+    for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]);
+    row = scratch.data();
+  }
+  const RowSummary s = summarize(row, vocab, pass.inverse_t);
+  const float z = row[target] * pass.inverse_t, logp = z - s.lse, entropy = s.lse - s.mean;
+  pass.stats.logps.mutable_data_ptr<float>()[k] = logp;
+  pass.stats.entropy.mutable_data_ptr<float>()[k] = entropy;
+  pass.stats.correct.mutable_data_ptr<uint8_t>()[k] = z >= s.top;
+  if (loss) logits_gradient(row, logits, vocab, target, pass.inverse_t, s, (*loss)(k, logp, entropy));
+}
+
+// Fills the statistics of rows [first, first + count).
+void run_chunk(const Pass& pass, at::Tensor& logits, int64_t first, int64_t count, const TokenLoss* loss) {
+  dispatch_float(logits, [&]<typename T>() {
+    T* data = logits.mutable_data_ptr<T>();
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> scratch;
+      for (int64_t i = begin; i < end; ++i) run_row(pass, data + i * pass.vocab(), first + i, loss, scratch);
+    });
   });
 }
 
-at::Tensor chunk_logits(const Pass& pass, int64_t first, int64_t count) {
-  return matmul_nt(pass.chunk(first, count), pass.weight).to(at::kFloat);
+at::Tensor chunk_logits(const Pass& pass, int64_t first, int64_t count) { return matmul_nt(pass.chunk(first, count), pass.weight); }
+
+// grad += d_logits^T hidden, a tile of the vocabulary at a time: the product in the model's type is never whole.
+void add_head_grad(at::Tensor& grad, const at::Tensor& d_logits, const at::Tensor& hidden) {
+  for (int64_t first = 0; first < grad.size(0); first += kVocabTile) {
+    const int64_t count = std::min(kVocabTile, grad.size(0) - first);
+    at::Tensor tile = grad.narrow(0, first, count);
+    add_matmul_tn(tile, d_logits.narrow(1, first, count), hidden);
+  }
 }
 
 }  // namespace
@@ -115,9 +140,8 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
     at::Tensor logits = chunk_logits(pass, first, count);
     run_chunk(pass, logits, first, count, &loss);
     logits.narrow(0, count, logits.size(0) - count).zero_();
-    const at::Tensor d_logits = logits.to(hidden.scalar_type());
-    d_hidden.narrow(0, first, count).copy_(matmul_nt(d_logits, weight.value.t()).narrow(0, 0, count));
-    if (weight.trainable()) add_weight_grad(weight.grad, d_logits, pass.chunk(first, count));
+    d_hidden.narrow(0, first, count).copy_(matmul_nn(logits, weight.value).narrow(0, 0, count));
+    if (weight.trainable()) add_head_grad(weight.grad, logits, pass.chunk(first, count));
   }
   return pass.stats;
 }

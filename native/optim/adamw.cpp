@@ -4,12 +4,46 @@
 #include "core/safetensors.h"
 #include "ops/rows.h"
 
+#include <numeric>
+
 namespace vsgrpo {
 namespace {
 
+// Sums of fixed pieces, added in order: the same on any number of threads.
 double squared_norm(const at::Tensor& grad) {
-  const double norm = at::linalg_vector_norm(grad, 2, c10::nullopt, false, at::kDouble).item<double>();
-  return norm * norm;
+  constexpr int64_t piece = 1 << 16;
+  const float* g = grad.const_data_ptr<float>();
+  std::vector<double> sums(static_cast<size_t>((grad.numel() + piece - 1) / piece));
+  at::parallel_for(0, static_cast<int64_t>(sums.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      double sum = 0;
+      const int64_t last = std::min(grad.numel(), (i + 1) * piece);
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = i * piece; j < last; ++j) sum += static_cast<double>(g[j]) * g[j];
+      sums[static_cast<size_t>(i)] = sum;
+    }
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+struct StepSizes {
+  float beta1, beta2, step, root, epsilon, clip, keep;
+};
+
+// m, v, master, weight and grad in one pass. `weight` is the master itself, or what it rounds to.
+template <typename T>
+void update_range(const StepSizes s, int64_t count, float* __restrict master, T* __restrict weight, float* __restrict g, float* __restrict m,
+                  float* __restrict v) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) {
+    const float grad = g[i] * s.clip;
+    m[i] += (1.0f - s.beta1) * (grad - m[i]);
+    v[i] = s.beta2 * v[i] + (1.0f - s.beta2) * grad * grad;
+    const float w = master[i] * s.keep - s.step * m[i] / (std::sqrt(v[i]) / s.root + s.epsilon);
+    master[i] = w;
+    if constexpr (!std::is_same_v<T, float>) weight[i] = T(w);
+    g[i] = 0.0f;
+  }
 }
 
 }  // namespace
@@ -39,25 +73,23 @@ double AdamW::step(double lr, double max_norm) {
   return norm;
 }
 
-// m, v, master and grad in one pass; the bf16 weight is rounded from the master.
 void AdamW::update(State& state, double lr, double scale) {
-  const float beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
   const double correction1 = 1.0 - std::pow(options_.beta1, steps_), correction2 = 1.0 - std::pow(options_.beta2, steps_);
-  const float step_size = static_cast<float>(lr / correction1), root = static_cast<float>(std::sqrt(correction2));
-  const float epsilon = static_cast<float>(options_.epsilon), clip = static_cast<float>(scale);
-  const float keep = static_cast<float>(state.master.dim() > 1 ? 1.0 - lr * options_.weight_decay : 1.0);
+  const StepSizes sizes{static_cast<float>(options_.beta1),
+                        static_cast<float>(options_.beta2),
+                        static_cast<float>(lr / correction1),
+                        static_cast<float>(std::sqrt(correction2)),
+                        static_cast<float>(options_.epsilon),
+                        static_cast<float>(scale),
+                        static_cast<float>(state.master.dim() > 1 ? 1.0 - lr * options_.weight_decay : 1.0)};
   float *w = state.master.mutable_data_ptr<float>(), *g = state.parameter->grad.mutable_data_ptr<float>();
   float *m = state.m.mutable_data_ptr<float>(), *v = state.v.mutable_data_ptr<float>();
-  at::parallel_for(0, state.master.numel(), 16384, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float grad = g[i] * clip;
-      m[i] += (1.0f - beta1) * (grad - m[i]);
-      v[i] = beta2 * v[i] + (1.0f - beta2) * grad * grad;
-      w[i] = w[i] * keep - step_size * m[i] / (std::sqrt(v[i]) / root + epsilon);
-      g[i] = 0.0f;
-    }
+  dispatch_float(state.parameter->value, [&]<typename T>() {
+    T* weight = state.parameter->value.mutable_data_ptr<T>();
+    at::parallel_for(0, state.master.numel(), 16384, [&](int64_t i, int64_t end) {
+      update_range(sizes, end - i, w + i, weight + i, g + i, m + i, v + i);
+    });
   });
-  if (!state.master.is_same(state.parameter->value)) state.parameter->value.copy_(state.master);
 }
 
 void AdamW::save(const std::string& path) const {

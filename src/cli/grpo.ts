@@ -1,6 +1,7 @@
 /** `vsgrpo grpo`: trains a model on rewards. */
 import type { Command } from 'commander'
 import { InputError } from '../errors.js'
+import { checkWeights } from '../rewards/combine.js'
 import { resolveGRPOConfig } from '../train/grpo-config.js'
 import { GRPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
@@ -18,7 +19,7 @@ async function prepare(config: Config): Promise<Training> {
   const { outputDir, ...given } = trainingArgs(config)
   const args = { ...locating(config, () => resolveGRPOConfig(given)), outputDir }
   const rewardFuncs = await loadRewards(config)
-  const rewardWeights = readWeights(config, rewardFuncs.length)
+  const rewardWeights = checkWeights(rewardFuncs, readWeights(config, rewardFuncs.length))
   const trainDataset = openDataset(config, 'trainDataset')
   const evalDataset = openDataset(config, 'evalDataset')
   return {
@@ -57,8 +58,8 @@ config.yaml:
     evalSteps: 100
     outputDir: runs/first                # default: runs/<name of the file>
 
-Built-in rewards: accuracy, relativeAccuracy, format:think, format:observe, format:vanilla. A reward of your own is a
-function that a file exports: export const short = ({ text }) => (text.length < 200 ? 1 : 0)
+Built-in rewards: accuracy, relativeAccuracy[:ratio], format:think, format:observe, format:vanilla, length,
+repetition[:3[:-1]], overlong:512:128. A reward of your own is a function that a file exports: export const short = ({ text }) => (text.length < 200 ? 1 : 0)
 
 The run folder holds config.json, metrics.jsonl, completions.jsonl, checkpoints/step-N and report.html.
 Ctrl-C saves a checkpoint and exits with 130; --resume goes on from it.

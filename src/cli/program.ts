@@ -23,6 +23,8 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   sft: () => import('./sft.js'),
   generate: () => import('./generate.js'),
   score: () => import('./score.js'),
+  eval: () => import('./eval.js'),
+  questions: () => import('./questions.js'),
   rooms: () => import('./rooms.js'),
   report: () => import('./report.js'),
 }

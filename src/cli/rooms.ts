@@ -1,6 +1,6 @@
 /** `vsgrpo rooms`: furnished rooms as frames or films, with questions whose answers are known. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { makeRooms, type QuestionKind, questionKinds, type RecipeName, recipes, writeRooms } from '../data/index.js'
+import { makeRooms, type QuestionKind, type RecipeName, recipes, roomKinds, writeRooms } from '../data/index.js'
 import { nearest } from '../errors.js'
 import { interruptible } from '../interrupt.js'
 import { addRequired, numberIn } from './options.js'
@@ -31,7 +31,7 @@ export function register(program: Command): void {
     )
     .addOption(new Option('--recipe <name>', 'what the rooms look like').choices(Object.keys(recipes)).default('demo'))
     .addOption(new Option('--format <name>', 'frames, or films (needs ffmpeg)').choices(['png', 'mp4']).default('png'))
-    .option('--tasks <names>', `kinds of question, with commas: ${questionKinds.join(', ')}`, parseTasks)
+    .option('--tasks <names>', `kinds of question, with commas: ${roomKinds.join(', ')}`, parseTasks)
     .option('--questions-per-room <n>', 'default: one of each kind', numberIn({ min: 1, integer: true }))
     .addHelpText('after', help)
     .action(run)
@@ -55,9 +55,9 @@ async function run(options: RoomsCommandOptions): Promise<void> {
 function parseTasks(text: string): QuestionKind[] {
   return text.split(',').map((part) => {
     const name = part.trim()
-    const kind = questionKinds.find((candidate) => candidate === name)
+    const kind = roomKinds.find((candidate) => candidate === name)
     if (kind) return kind
-    const close = nearest(name, questionKinds)
+    const close = nearest(name, roomKinds)
     throw new InvalidArgumentError(`There is no kind '${name}'${close ? `; did you mean ${close}?` : '.'}`)
   })
 }

@@ -1,6 +1,6 @@
 /** `vsgrpo sft`: trains a model on given answers. */
 import type { Command } from 'commander'
-import { resolveSFTConfig } from '../train/config.js'
+import { resolveSFTConfig } from '../train/sft-config.js'
 import { SFTTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { commonShape, locating, openDataset, shapeOf, trainingArgs } from './run-config.js'
@@ -35,7 +35,7 @@ config.yaml:
     numTrainEpochs: 1
     outputDir: runs/first                # default: runs/<name of the file>
 
-The loss is on the completion's tokens only. The run folder holds config.json, metrics.jsonl, checkpoints/step-N and
+The loss is on the completion's tokens only, unless completionOnlyLoss is false. The run folder holds config.json, metrics.jsonl, checkpoints/step-N and
 report.html. Ctrl-C saves a checkpoint and exits with 130; --resume goes on from it.
 
 Example:

@@ -20,8 +20,8 @@ export interface Loader {
   readonly batchesPerEpoch: number
   /** Row indices of batch `number`, counted from 0 over all epochs. */
   batch(number: number): readonly number[]
-  /** `count` rows that are not in batch `number`, drawn anew for each `round`; fewer where the dataset has no more. */
-  further(number: number, count: number, round: number): readonly number[]
+  /** `count` rows that are not in batch `number`, in an order of its own, after the first `skip`; fewer at its end. */
+  further(number: number, count: number, skip: number): readonly number[]
 }
 
 /** Throws an InputError when the dataset does not fill one batch. */
@@ -43,10 +43,10 @@ export function createLoader(options: LoaderOptions): Loader {
       const begin = (number % batchesPerEpoch) * batchSize
       return current.order.slice(begin, begin + batchSize)
     },
-    further(number, count, round) {
+    further(number, count, skip) {
       const taken = new Set(this.batch(number))
       const others = Array.from({ length }, (_, index) => index).filter((index) => !taken.has(index))
-      return shuffled(others, mulberry32(options.seed + round, number)).slice(0, count)
+      return shuffled(others, mulberry32(options.seed + 1, number)).slice(skip, skip + count)
     },
   }
 }

@@ -1,7 +1,10 @@
 /** Losses over per-token log-probabilities: pure functions, the readable definitions of what the engine computes. */
+export { type DpoInputs, dpoLoss, rankPairs, wpoWeight } from './dpo.js'
+export { measurePairs } from './dpo-metrics.js'
+export { type DpoLossType, type DpoOptions, defaultDpoOptions, dpoLossTypes, type FDivergence } from './dpo-options.js'
 export { type GrpoInputs, type GrpoOutput, grpoLoss } from './grpo.js'
 export { grpoMetrics, type Measured, measureGrpo } from './grpo-metrics.js'
 export { defaultGrpoOptions, type GrpoOptions, type LossType, lossTypes } from './grpo-options.js'
 export type { LossInputs, LossOutput } from './loss.js'
-export { sftLoss } from './sft.js'
+export { dftLoss, sftLoss } from './sft.js'
 export { surrogateOf } from './surrogates.js'

@@ -52,8 +52,8 @@ export interface RunContext {
   /** Milliseconds. */
   readonly now: () => number
   readonly signal?: AbortSignal
-  /** Row indices besides those of this batch, the same for the same batch and round. */
-  further(count: number, round: number): readonly number[]
+  /** Row indices besides those of this batch, after the first `skip` of them; always the same for the same batch. */
+  further(count: number, skip: number): readonly number[]
 }
 
 /** A loss over the tokens of a micro-batch, and what to note about its outcome. */

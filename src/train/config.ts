@@ -39,6 +39,8 @@ export const trainingFields = {
   promptsPerMedia: integer(1, 1),
   /** Optimizer steps between two log rows; a row holds their means. */
   loggingSteps: integer(1, 1),
+  /** 'tensorboard' writes event files into `outputDir` too. */
+  reportTo: choice('none', ['none', 'tensorboard']),
   saveStrategy: choice('steps', ['steps', 'no']),
   /** Optimizer steps between two checkpoints; the last step always has one. */
   saveSteps: integer(500, 1),

@@ -67,7 +67,8 @@ export interface LossCheckOptions {
 export function checkLoss(loss: CustomLoss, options: LossCheckOptions = {}): LossCheck {
   const { step = 1e-3, tolerance = 1e-2, inputs = exampleInputs() } = options
   const { dlogps, dentropy = new Float32Array(inputs.logps.length) } = checkGradients(loss(inputs), inputs.logps.length)
-  const scale = Math.max(1e-6, ...dlogps.map(Math.abs), ...dentropy.map(Math.abs))
+  // A gradient that is not a number would be the scale of all others, and hide where it is.
+  const scale = [...dlogps, ...dentropy].filter(Number.isFinite).reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6)
   const points = Array.from(dlogps, (_, token) => token).flatMap((token) => [
     { of: 'dlogps' as const, token, given: dlogps[token] ?? 0, slope: slopeAt(loss, inputs, 'logps', token, step) },
     {
@@ -108,7 +109,10 @@ function exampleInputs(): CustomLossInputs {
     oldLogps: shifted([-0.1, 0.13, 0.05, -0.6]),
     refLogps: shifted([-0.2, 0.1, -0.15]),
     samplingLogps: shifted([-0.1, 0.13, 0.05, -0.6]),
+    policyMask: logps.map((_, k) => Number(k !== 5)),
+    samplerRatios: logps.map((_, k) => 1 + 0.01 * k),
     entropy: Float32Array.of(0.9, 1.4, 0.2, 1.8, 0.6, 1.1, 1.6, 1.7, 0.7),
+    entropyBonus: logps.map(() => 0.01 / logps.length),
     options: { ...defaultGrpoOptions, beta: 0.04 },
   }
 }

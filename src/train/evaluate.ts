@@ -81,6 +81,7 @@ function joinAnswers(parts: readonly Answers[]): Answers {
       names,
       byReward: names.map((_, j) => parts.flatMap(({ scores }) => scores.byReward[j] ?? [])),
       totals: Float64Array.from(parts.flatMap(({ scores }) => [...scores.totals])),
+      firstFailure: parts.find(({ scores }) => scores.firstFailure)?.scores.firstFailure,
       failures: names.map((_, j) => parts.reduce((sum, { scores }) => sum + (scores.failures[j] ?? 0), 0)),
     },
   }

@@ -12,10 +12,10 @@ import type { Meter } from './meter.js'
 /** The loss that the configuration describes, fused into the engine's backward pass. */
 export function objective(samples: readonly GRPOSample[], config: GRPOValues, control: EntropyControl): Objective {
   const options = lossOptions(config)
-  const inputs = joinSamples(samples)
-  const entropyBonus = control.enabled ? entropyWeights(samples, control.coefficient) : undefined
+  const inputs = joinSamples(samples, control)
+  const { entropyBonus } = inputs
   return {
-    backward: { loss: 'grpo', ...inputs, entropyBonus, options },
+    backward: { loss: 'grpo', ...inputs, options },
     measure(result: BackwardResult, meter: Meter): void {
       const { logps, entropy } = result
       const measured = measureGrpo({ ...inputs, logps, entropy }, options)
@@ -34,8 +34,13 @@ export function objective(samples: readonly GRPOSample[], config: GRPOValues, co
 }
 
 /** A loss in TypeScript: the log-probabilities come out first, its gradients go back in. */
-export function customObjective(samples: readonly GRPOSample[], loss: CustomLoss, config: GRPOValues): Objective {
-  const inputs = joinSamples(samples)
+export function customObjective(
+  samples: readonly GRPOSample[],
+  loss: CustomLoss,
+  config: GRPOValues,
+  control: EntropyControl,
+): Objective {
+  const inputs = joinSamples(samples, control)
   return {
     backward(stats: TokenStats, meter: Meter) {
       const given: CustomLossInputs = {
@@ -52,11 +57,12 @@ export function customObjective(samples: readonly GRPOSample[], loss: CustomLoss
     measure(result: BackwardResult, meter: Meter): void {
       meter.each('entropy', result.entropy)
       measureSampler(samples, result, meter)
+      if (inputs.entropyBonus) control.observe(samples, result)
     },
   }
 }
 
-function joinSamples(samples: readonly GRPOSample[]): Omit<GrpoInputs, 'logps'> {
+function joinSamples(samples: readonly GRPOSample[], control: EntropyControl): Omit<GrpoInputs, 'logps'> {
   return {
     weights: perToken(samples, ({ weight }) => weight),
     advantages: perToken(samples, ({ advantage }) => advantage),
@@ -64,6 +70,7 @@ function joinSamples(samples: readonly GRPOSample[]): Omit<GrpoInputs, 'logps'> 
     refLogps: join(samples, ({ refLogps }) => refLogps),
     policyMask: join(samples, ({ policyMask }) => policyMask),
     samplerRatios: join(samples, (sample) => sample.samplerRatios),
+    entropyBonus: control.enabled ? entropyWeights(samples, control.coefficient) : undefined,
     offsets: offsetsOf(samples.map(({ completionIds }) => completionIds.length)),
   }
 }

@@ -67,7 +67,7 @@ export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
     temperature: config.temperature,
     prepare: (indices, run) => prepare(indices, run, options),
     refresh: isMasked ? (units, run) => maskTokens(units, run, config) : undefined,
-    loss: (samples) => (loss ? customObjective(samples, loss, config) : objective(samples, config, control)),
+    loss: (samples) => (loss ? customObjective(samples, loss, config, control) : objective(samples, config, control)),
     async afterUpdate(step, { policy, meter }) {
       control.update(meter)
       const { syncRefModel, refModelSyncSteps, refModelMixupAlpha } = config
@@ -92,15 +92,15 @@ export function samplingOptions(config: GRPOValues): SampleOptions {
 
 async function prepare(indices: readonly number[], run: RunContext, options: GRPOOptions) {
   const { config } = options
-  const { rollout, groups, advantages, warnings } = await sampleGroups(indices, run, options)
+  const { sampled, groups, warnings } = await sampleGroups(indices, run, options)
   const { groupsPerUpdate } = batchAlgebra(config)
   const updates = chunks(groups, groupsPerUpdate).map((update) => update.filter((group) => isKept(group, config)))
   const units: GRPOUnit[][] = []
   for (const update of weigh(updates, config)) units.push(await addLogps(update, options, run))
   return {
     updates: Array.from({ length: config.numIterations }, () => units).flat(),
-    tokens: countTokens(rollout, config.numGenerations),
-    rows: logRows(rollout, advantages, run.step, config),
+    tokens: sampled.reduce((sum, { rollout }) => sum + countTokens(rollout, config.numGenerations), 0),
+    rows: logRows(sampled, run.step, config),
     warnings,
   }
 }
@@ -116,26 +116,30 @@ interface Group {
 }
 type Unweighed = Omit<GRPOSample, 'weight' | 'entropyWeight' | 'slice'>
 
-/** One group per row; with 'refill', flat groups give way to groups of further rows while there are rounds left. */
+/** One group per row; with 'refill', flat groups give way to groups of further rows while there are rounds and rows left. */
 async function sampleGroups(indices: readonly number[], run: RunContext, options: GRPOOptions) {
   const { config } = options
   const first = await sampleOnce(indices, run, options)
+  const sampled = [first]
   const warnings =
     run.step === 1
       ? preflight({ ...first.rollout, flat: first.flat, maxCompletionLength: config.maxCompletionLength })
       : []
   warnings.push(...first.warnings)
   const groups = [...first.groups]
-  if (config.dynamicSampling !== 'refill') return { ...first, warnings }
-  for (let round = 1; round <= config.dynamicSamplingRounds; round++) {
+  let drawn = 0
+  while (config.dynamicSampling === 'refill' && sampled.length <= config.dynamicSamplingRounds) {
     const places = groups.flatMap(({ flat }, place) => (flat ? [place] : []))
-    if (places.length === 0) break
-    const further = await sampleOnce(run.further(places.length, round), run, options)
-    const fresh = further.groups.filter(({ flat }) => !flat)
+    const rows = run.further(places.length, drawn)
+    if (rows.length === 0) break
+    drawn += rows.length
+    const further = await sampleOnce(rows, run, options)
+    sampled.push(further)
     warnings.push(...further.warnings)
+    const fresh = further.groups.filter(({ flat }) => !flat)
     for (const [i, group] of fresh.entries()) groups.splice(places[i] ?? 0, 1, group)
   }
-  return { ...first, groups, warnings }
+  return { sampled, groups, warnings }
 }
 
 async function sampleOnce(indices: readonly number[], run: RunContext, options: GRPOOptions) {
@@ -281,6 +285,8 @@ function countTokens({ prompts, completions }: Rollout, numGenerations: number):
   return promptTokens * numGenerations + completions.reduce((sum, { ids }) => sum + ids.length, 0)
 }
 
-function logRows(rollout: Rollout, advantages: Float64Array, step: number, config: GRPOValues) {
-  return config.logCompletions ? completionRows(rollout, advantages, step).slice(0, config.numCompletionsToPrint) : []
+function logRows(sampled: readonly { rollout: Rollout; advantages: Float64Array }[], step: number, config: GRPOValues) {
+  if (!config.logCompletions) return []
+  const rows = sampled.flatMap(({ rollout, advantages }) => completionRows(rollout, advantages, step))
+  return rows.slice(0, config.numCompletionsToPrint)
 }

@@ -75,16 +75,25 @@ export async function* runLoop<S extends Sample>(job: Job<S>): AsyncGenerator<Tr
       if (step % config.saveSteps === 0) yield* save(job, progress)
     }
   } catch (error) {
-    if (!isStopRequest(error, job.signal)) throw await keepForReplay(error, job, progress)
+    if (!isStopRequest(error, job.signal)) {
+      const known = await keepForReplay(error, job, progress)
+      await dropGradients(job)
+      throw known
+    }
     reason = 'aborted'
   }
   yield* save(job, progress)
-  // Drops the gradients of a step that was cut off; at rate 0 the weights stay as they are.
-  if (reason === 'aborted') await job.optimizer.step({ lr: 0, maxGradNorm: config.maxGradNorm })
+  if (reason === 'aborted') await dropGradients(job)
   else if (config.loadBestModelAtEnd && progress.best && job.checkpoints) {
     await job.policy.restore(job.checkpoints.folderOf(progress.best.step))
   }
   yield { type: 'end', step: progress.step, reason }
+}
+
+/** Clears what a step that was cut off has left in the model; at rate 0 the weights stay as they are. */
+async function dropGradients<S extends Sample>({ optimizer, config }: Job<S>): Promise<void> {
+  // The optimizer refuses gradients that are not finite after clearing them.
+  await optimizer.step({ lr: 0, maxGradNorm: config.maxGradNorm }).catch(() => {})
 }
 
 /** What changes from step to step. */
@@ -107,7 +116,7 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   const begunAt = job.now()
   const { meter } = progress
   const batchNumber = Math.floor(progress.step / job.updatesPerBatch)
-  const further = (count: number, round: number) => job.loader.further(batchNumber, count, round)
+  const further = (count: number, skip: number) => job.loader.further(batchNumber, count, skip)
   const run = { ...job, batchNumber, step: progress.step + 1, meter, further }
   checkAborted(job.signal)
   let { pending } = progress

@@ -7,6 +7,7 @@ import { createLoader } from '../data/loader.js'
 import { InputError } from '../errors.js'
 import type { Reporter } from '../log/reporter.js'
 import { runFolder } from '../log/run-folder.js'
+import { tensorboard } from '../log/tensorboard.js'
 import type { Policy, PolicyProcessor } from '../policy.js'
 import type { Example, Metrics, Prompt } from '../types.js'
 import { version } from '../version.js'
@@ -81,7 +82,7 @@ export async function* runSession<S extends Sample>(
 ): AsyncGenerator<TrainEvent, void> {
   const { model: policy, trainDataset: dataset, signal } = options
   const { config } = recipe
-  const delivery = new Delivery(options, config.outputDir)
+  const delivery = new Delivery(options, config)
   const cleanups: (() => void | Promise<void>)[] = [() => delivery.close()]
   try {
     const encode = createEncoder(options, dataset)
@@ -152,8 +153,9 @@ class Delivery {
   private readonly callbacks: readonly Callback[]
   private last: TrainEvent | undefined
 
-  constructor({ reporters, callbacks = [] }: TrainerOptions, outputDir: string | undefined) {
-    this.reporters = reporters ?? (outputDir ? [runFolder(outputDir)] : [])
+  constructor({ reporters, callbacks = [] }: TrainerOptions, { outputDir, reportTo }: TrainingValues) {
+    const given = reporters ?? (outputDir ? [runFolder(outputDir)] : [])
+    this.reporters = outputDir && reportTo === 'tensorboard' ? [...given, tensorboard(outputDir)] : given
     this.callbacks = callbacks
   }
 
@@ -222,7 +224,7 @@ async function restore<S extends Sample>(dir: string, { policy, dataset, encode,
 
 /** Options that change what a run computes; where it writes and what it logs may change freely. */
 function changedOptions(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
-  const free = /^(outputDir|save|log|eval|numCompletionsToPrint|perDeviceEval|tokensPerMicroBatch)/
+  const free = /^(outputDir|reportTo|save|log|eval|numCompletionsToPrint|perDeviceEval|tokensPerMicroBatch)/
   const names = Object.keys(now).filter((name) => !free.test(name))
   const changed = names.filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name]))
   return changed.map((name) => `${name} was ${before[name]} in the checkpoint and is ${now[name]} now`)

@@ -85,18 +85,19 @@ TEST_CASE("decoding attention equals the last row of attention over the whole se
   const int64_t n = forest.rows();
   const at::Tensor q = at::randn({n, shape.heads, shape.dim}), k = at::randn({n, 2, 16}), v = at::randn({n, 2, 16});
   const at::Tensor all = vsgrpo::forest_attention(q, k, v, forest, true);
-  std::vector<std::vector<vsgrpo::KeySpan>> spans;
-  std::vector<int64_t> rows;
-  for (const int64_t s : {1, 3}) {
-    auto& of_row = spans.emplace_back();
-    for (const int64_t a : forest.chain(s)) {
-      const int64_t at = forest.begin(a) * 2 * 16;
-      of_row.push_back({k.const_data_ptr<float>() + at, v.const_data_ptr<float>() + at, forest.length(a)});
-    }
-    rows.push_back(forest.offsets[static_cast<size_t>(s) + 1] - 1);
+  // Row 0 continues segment 0 by segment 1, row 1 segment 2 by segment 3; row 2, between them in the cache, has ended.
+  const Forest prompts{{0, 90, 100, 130}, {-1, 0, 0}};
+  vsgrpo::KvCache cache(k.narrow(0, 0, 130), v.narrow(0, 0, 130), 3, 10);
+  for (int64_t step = 0; step < 10; ++step) {
+    const at::Tensor rows = at::tensor(std::vector<int64_t>{90 + step, 130});
+    cache.append({0, 2}, step, k.index_select(0, rows), v.index_select(0, rows));
   }
-  const at::Tensor picked = at::tensor(rows, at::kLong);
-  const at::Tensor decoded = vsgrpo::decode_attention(q.index_select(0, picked).contiguous(), 2, spans);
+  std::vector<vsgrpo::DecodeRow> first{{0, 0}}, second{{2, 2}};
+  const auto decode = [&](int64_t row, const std::vector<vsgrpo::DecodeRow>& of, int64_t steps) {
+    return vsgrpo::decode_attention(q.narrow(0, row, 1).contiguous(), prompts, cache, of, steps);
+  };
+  const at::Tensor decoded = at::cat({decode(99, first, 10), decode(130, second, 1)});
+  const at::Tensor picked = at::tensor(std::vector<int64_t>{99, 130});
   golden::check_close("decoding", decoded, all.index_select(0, picked), 2e-6);
 }
 

@@ -4,11 +4,15 @@
  */
 import { InputError, nearest } from '../../errors.js'
 import type { ContentPart, Example } from '../../types.js'
-import { AnswerLedger } from './balance.js'
-import { builders, type Question, type QuestionKind, type QuestionRules, questionKinds } from './questions/index.js'
-import { randomStream } from './random.js'
+import { AnswerLedger } from '../questions/balance.js'
+import { builders } from '../questions/builders.js'
+import { combinations } from '../questions/choices.js'
+import type { Question, QuestionKind } from '../questions/question.js'
+import type { QuestionRules } from '../questions/rules.js'
+import { measureOf } from '../scenes/measure.js'
+import { randomStream } from '../scenes/random.js'
 import type { Recipe } from './recipe.js'
-import { type RecipeName, recipes } from './recipes.js'
+import { type RecipeName, recipes, roomKinds } from './recipes.js'
 import type { RoomScene } from './record.js'
 import { renderRoom } from './render.js'
 import { drawScene } from './scene.js'
@@ -65,6 +69,8 @@ export interface RoomExample extends Example {
 }
 
 const sceneTries = 60
+/** Nearer than this counts as touching. Metres. */
+const leastDistance = 0.15
 /** Rounding leeway of one question: after one right answer of four, that answer is 0.75 ahead. */
 const mostExcess = 0.5
 
@@ -145,7 +151,7 @@ function chooseQuestions(
   random: ReturnType<typeof randomStream>,
 ): { questions: Question[]; missing: number } {
   const rules = rulesOf(recipe, scene)
-  const pools = plan.kinds.map((kind) => rank(builders[kind](scene, rules, random), ledger))
+  const pools = plan.kinds.map((kind) => rank([...builders[kind](scene, rules, random)], ledger))
   const missing = pools.slice(0, plan.questionsPerRoom).filter((pool) => pool.length === 0).length
   const longest = Math.max(...pools.map((pool) => pool.length))
   const turns = Array.from({ length: longest }, (_, turn) => pools.flatMap((pool) => pool[turn] ?? []))
@@ -163,7 +169,29 @@ function rank(candidates: readonly Question[], ledger: AnswerLedger): Question[]
 
 function rulesOf(recipe: Recipe, scene: RoomScene): QuestionRules {
   const { anchor, options, distanceMargin, angleMargin } = recipe.questions
-  return { counted: scene.repeated, copies: recipe.copies, anchor, options, distanceMargin, angleMargin }
+  const [fewest, most] = recipe.copies
+  return {
+    wording: 'benchmark',
+    measure: measureOf('exact'),
+    anchor,
+    onlyAnchor: ['door'],
+    counting: {
+      categories: scene.repeated,
+      least: 1,
+      answers: Array.from({ length: most - fewest + 1 }, (_, i) => String(fewest + i)),
+    },
+    distance: { least: leastDistance },
+    closest: {
+      options,
+      several: false,
+      least: leastDistance,
+      gap: distanceMargin,
+      between: 'closest two',
+      sets: combinations,
+    },
+    direction: { least: 0.3, most: 5, angleMargin, strayCorners: 8 },
+    order: { gap: 1 },
+  }
 }
 
 function resolveRecipe(recipe: RecipeName | Recipe): Recipe {
@@ -178,7 +206,7 @@ function resolveRecipe(recipe: RecipeName | Recipe): Recipe {
 function requireKinds(kinds: readonly string[]): void {
   if (kinds.length === 0) throw new InputError('kinds: name at least one kind of question')
   for (const kind of kinds) {
-    const known: readonly string[] = questionKinds
+    const known: readonly string[] = roomKinds
     if (!known.includes(kind)) {
       throw new InputError(`kinds: unknown kind '${kind}'${meant(kind, known)}; known are ${known.join(', ')}`)
     }

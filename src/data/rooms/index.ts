@@ -10,10 +10,8 @@ export {
   type Split,
 } from './dataset.js'
 export { encodePng } from './png.js'
-export { type Question, type QuestionKind, questionKinds } from './questions/index.js'
-export { type Random, randomStream } from './random.js'
 export type { CameraRecipe, CategoryRecipe, LookRecipe, QuestionRecipe, Recipe } from './recipe.js'
-export { type RecipeName, recipes, shortAnswer } from './recipes.js'
-export type { BoxRecord, CameraRecord, Look, RoomScene, SceneRecord } from './record.js'
+export { type RecipeName, recipes, roomKinds, shortAnswer } from './recipes.js'
+export type { CameraRecord, Look, RoomScene } from './record.js'
 export { renderRoom } from './render.js'
 export { type WriteRoomsOptions, type WrittenRooms, writeRooms } from './write.js'

@@ -2,9 +2,10 @@
  * A room as convex polygons in world space, counter-clockwise seen from outside, each with its lit colour.
  * Floor and walls carry a paint that depends on the place, evaluated per sample after hidden surfaces are gone.
  */
-import { footprint, pointInBox } from './geometry.js'
+import { footprint, pointInBox } from '../scenes/oriented-box.js'
+import type { BoxRecord, Vec3 } from '../scenes/record.js'
 import type { Recipe } from './recipe.js'
-import type { BoxRecord, Color, Look, RoomScene, Vec3 } from './record.js'
+import type { Color, Look, RoomScene } from './record.js'
 import { type Solid, shapes } from './shapes.js'
 import { brightness } from './texture.js'
 

@@ -2,8 +2,11 @@
  * Recipes: the distributions that rooms are drawn from. `demo` is small and bright enough for a two-million-parameter
  * model; `base` asks the same of other-looking rooms, to warm-start that model; `home` is for people to look at.
  */
-import { questionKinds } from './questions/question.js'
+import { type QuestionKind, questionKinds } from '../questions/question.js'
 import type { Recipe } from './recipe.js'
+
+/** What can be asked about a room: nobody has looked at its frames to say when an object comes into view. */
+export const roomKinds: readonly QuestionKind[] = questionKinds.filter((kind) => kind !== 'obj_appearance_order')
 
 export const shortAnswer = 'Please provide the short answer with one or two words or a number.'
 
@@ -223,7 +226,7 @@ const home: Recipe = {
     supersample: 2,
   },
   questions: {
-    kinds: questionKinds,
+    kinds: roomKinds,
     options: 4,
     distanceMargin: 0.15,
     angleMargin: 10,

@@ -1,31 +1,8 @@
 /**
- * Scene records, field for field as VSI-Bench's meta information, with what drawing a room needs beside them.
- * Metres; x to the east, y to the north, z up; a generated room has its south-west floor corner at the origin.
+ * What drawing a room needs beside its scene record.
+ * Metres; x to the east, y to the north, z up; a room has its south-west floor corner at the origin.
  */
-
-export type Vec3 = readonly [number, number, number]
-
-/** An oriented box, as Open3D writes it. */
-export interface BoxRecord {
-  readonly centroid: Vec3
-  /** Side lengths along the three axes below. */
-  readonly axesLengths: Vec3
-  /** Three unit axes, one after the other. */
-  readonly normalizedAxes: readonly number[]
-  /** The axis-aligned box around it. */
-  readonly min: Vec3
-  readonly max: Vec3
-}
-
-export interface SceneRecord {
-  readonly dataset: string
-  readonly video_path: string
-  /** Floor area, m². */
-  readonly room_size: number
-  readonly room_center: Vec3
-  readonly object_counts: Readonly<Record<string, number>>
-  readonly object_bbox: Readonly<Record<string, readonly BoxRecord[]>>
-}
+import type { SceneRecord, Vec3 } from '../scenes/record.js'
 
 /** One frame's pinhole camera. */
 export interface CameraRecord {
@@ -65,15 +42,4 @@ export interface RoomScene extends SceneRecord {
   /** Categories whose number was drawn at random; counting asks about these. */
   readonly repeated: readonly string[]
   readonly look: Look
-}
-
-/** The only box of a category, or undefined when there are none or several. */
-export function onlyBox(scene: SceneRecord, category: string): BoxRecord | undefined {
-  const boxes = scene.object_bbox[category] ?? []
-  return boxes.length === 1 ? boxes[0] : undefined
-}
-
-/** Categories with exactly one object, in the record's order. */
-export function uniqueCategories(scene: SceneRecord): string[] {
-  return Object.keys(scene.object_bbox).filter((category) => onlyBox(scene, category) !== undefined)
 }

@@ -2,10 +2,11 @@
  * A small software renderer: perspective camera, depth buffer, flat shading, deferred paint. It runs at hundreds of
  * small frames per second on one core and gives the same bytes everywhere.
  */
+import type { Vec3 } from '../scenes/record.js'
 import type { Polygon } from './mesh.js'
 import { roomMesh } from './mesh.js'
 import type { Recipe } from './recipe.js'
-import type { CameraRecord, Color, RoomScene, Vec3 } from './record.js'
+import type { CameraRecord, Color, RoomScene } from './record.js'
 
 /** A point as the camera sees it: pixels right and down, and 1 / depth, which is linear over the picture. */
 interface Seen {

@@ -183,6 +183,30 @@ describe('a timeout', () => {
   })
 })
 
+describe('the signal of a call', () => {
+  it('has fired for a reward that asks for it only after its time', async () => {
+    let late: AbortSignal | undefined
+    const slow: RewardFunc = async (input) => {
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      late = input.signal
+      return 1
+    }
+    await expect(combineRewards([slow], inputs.slice(0, 1), { timeout: 1 })).rejects.toThrow('timeout of 1 ms')
+    await vi.waitFor(() => expect(late?.reason).toMatchObject({ name: 'TimeoutError' }))
+  })
+
+  it('does not fire any more when the call is over', async () => {
+    const over: (AbortSignal | undefined)[] = []
+    const quick: RewardFunc = async ({ signal }) => over.push(signal)
+    const fails: RewardFunc = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      throw new Error('no')
+    }
+    await expect(combineRewards([quick, fails], inputs)).rejects.toThrow('no')
+    expect(over.map((signal) => signal?.aborted)).toEqual([false, false, false])
+  })
+})
+
 describe('the run’s signal', () => {
   it('stops rewards that do not listen, with its reason', async () => {
     const control = new AbortController()

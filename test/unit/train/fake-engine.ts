@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { grpoLoss } from '../../../src/losses/grpo.js'
+import { type GrpoOutput, grpoLoss } from '../../../src/losses/grpo.js'
 import { sftLoss } from '../../../src/losses/sft.js'
 import type {
   Backward,
@@ -176,19 +176,15 @@ export class FakeModel implements NativeModel {
     ids: Int32Array,
     temperature: number,
   ): BackwardResult {
-    const offsets = Int32Array.of(0, ids.length)
-    const { loss, dlogps } =
-      args.loss === 'grpo'
-        ? grpoLoss({ ...args, logps: stats.logps, entropy: stats.entropy }, args.options)
-        : args.loss === 'sft'
-          ? sftLoss({ ...args, logps: stats.logps, offsets })
-          : { loss: 0, dlogps: args.dlogps }
+    const { loss, dlogps, dentropy } = differentiate(args, stats)
     contexts.forEach((context, k) => {
       const distribution = this.distribution(context, temperature, this.table)
+      const entropy = entropyOf(distribution)
       distribution.forEach((p, token) => {
-        const slope = ((token === ids[k] ? 1 : 0) - p) / temperature
-        this.gradient[context * vocabulary + token] =
-          (this.gradient[context * vocabulary + token] ?? 0) + (dlogps[k] ?? 0) * slope
+        const byLogp = (token === ids[k] ? 1 : 0) - p
+        const byEntropy = -p * (Math.log(p) + entropy)
+        const slope = ((dlogps[k] ?? 0) * byLogp + (dentropy?.[k] ?? 0) * byEntropy) / temperature
+        this.gradient[context * vocabulary + token] = (this.gradient[context * vocabulary + token] ?? 0) + slope
       })
     })
     return { ...stats, loss }
@@ -198,7 +194,7 @@ export class FakeModel implements NativeModel {
     const distributions = contexts.map((context) => this.distribution(context, temperature, table))
     return {
       logps: Float32Array.from(ids, (id, k) => Math.log(distributions[k]?.[id] ?? 0)),
-      entropy: Float32Array.from(distributions, (p) => -p.reduce((sum, x) => sum + x * Math.log(x), 0)),
+      entropy: Float32Array.from(distributions, entropyOf),
       correct: Uint8Array.from(ids, (id, k) =>
         Number(distributions[k]?.indexOf(Math.max(...(distributions[k] ?? []))) === id),
       ),
@@ -223,6 +219,19 @@ export class FakeModel implements NativeModel {
   }
 }
 
+/** Value and slopes of what `backward` is asked for. */
+function differentiate(args: Backward, stats: TokenStats): GrpoOutput {
+  const { logps, entropy } = stats
+  if (args.loss === 'grpo') return grpoLoss({ ...args, logps, entropy }, args.options)
+  if (args.loss === 'sft') return sftLoss({ ...args, logps, offsets: Int32Array.of(0, logps.length) })
+  return { loss: 0, dlogps: args.dlogps, dentropy: args.dentropy }
+}
+
+/** In nats. */
+function entropyOf(distribution: readonly number[]): number {
+  return -distribution.reduce((sum, p) => sum + p * Math.log(p), 0)
+}
+
 class Adam {
   m = new Float64Array(vocabulary * vocabulary)
   v = new Float64Array(vocabulary * vocabulary)
@@ -237,6 +246,10 @@ class Adam {
     const { beta1, beta2, epsilon } = this.options
     const { gradient, table } = this.model
     const gradNorm = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0))
+    if (!Number.isFinite(gradNorm)) {
+      gradient.fill(0)
+      throw Object.assign(new Error(`the gradient norm is ${gradNorm}`), { code: 'NUMERICS' })
+    }
     const scale = Math.min(1, maxGradNorm / (gradNorm + 1e-6))
     this.t++
     gradient.forEach((raw, i) => {

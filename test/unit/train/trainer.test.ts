@@ -1,68 +1,32 @@
 /** Whole runs of the trainers on the fake engine. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { fromArray } from '../../../src/data/dataset.js'
-import type { Policy } from '../../../src/policy.js'
 import { accuracyReward } from '../../../src/rewards/accuracy.js'
 import { named } from '../../../src/rewards/reward.js'
 import type { TrainEvent } from '../../../src/train/events.js'
 import type { GRPOConfig } from '../../../src/train/grpo-config.js'
 import { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer } from '../../../src/train/trainer.js'
 import { FakeModel, fakePolicy } from './fake-engine.js'
+import {
+  args,
+  collect,
+  computed,
+  firstLetter,
+  isMeasured,
+  grpo as makeGrpo,
+  questions,
+  scratch,
+  stepMetrics,
+  table,
+  warnings,
+} from './harness.js'
 
-let dir = ''
-beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'vsgrpo-trainer-'))
-})
-afterEach(() => rmSync(dir, { recursive: true, force: true }))
+const place = scratch()
 
-const questions = fromArray([
-  { id: 'one', messages: [{ role: 'user', content: 'red a' }], answer: 'x' },
-  { id: 'two', messages: [{ role: 'user', content: 'red b' }], answer: 'y' },
-  { id: 'three', messages: [{ role: 'user', content: 'red c' }], answer: 'z' },
-  { id: 'four', messages: [{ role: 'user', content: 'red d' }], answer: 'x' },
-])
-const firstLetter = named('first', ({ text, example }) => (text[0] === example.answer ? 1 : 0))
-
-function args(more: GRPOConfig = {}): GRPOConfig {
-  return {
-    numGenerations: 8,
-    perDeviceTrainBatchSize: 32,
-    learningRate: 0.3,
-    maxSteps: 40,
-    maxCompletionLength: 2,
-    ...more,
-  }
-}
-
-async function grpo(folder: string, config: GRPOConfig, more: Partial<GRPOTrainerOptions> = {}) {
-  const { policy, engine } = await fakePolicy(join(dir, folder, 'model'), { lora: more.model?.lora })
-  const trainer = new GRPOTrainer({
-    model: policy,
-    trainDataset: questions,
-    evalDataset: questions,
-    rewardFuncs: [firstLetter],
-    args: args(config),
-    ...more,
-  })
-  return { trainer, policy, engine }
-}
-
-async function collect(events: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
-  const all: TrainEvent[] = []
-  for await (const event of events) all.push(event)
-  return all
-}
-
-function stepMetrics(events: readonly TrainEvent[]) {
-  return events.flatMap((event) => (event.type === 'step' ? [event.metrics] : []))
-}
-
-function table(policy: Policy): Float64Array {
-  if (!(policy.native instanceof FakeModel)) throw new Error('not a fake model')
-  return policy.native.table
+function grpo(folder: string, config: GRPOConfig, more: Partial<GRPOTrainerOptions> = {}) {
+  return makeGrpo(join(place.dir, folder), config, more)
 }
 
 describe('GRPOTrainer', () => {
@@ -174,7 +138,7 @@ describe('GRPOTrainer', () => {
 
   it('takes the model without adapters as the reference under LoRA', async () => {
     const lora = { r: 2, alpha: 4, targetModules: ['q_proj'], seed: 0 }
-    const { policy, engine } = await fakePolicy(join(dir, 'model'), { lora })
+    const { policy, engine } = await fakePolicy(join(place.dir, 'model'), { lora })
     const trainer = new GRPOTrainer({
       model: policy,
       trainDataset: questions,
@@ -247,46 +211,42 @@ describe('GRPOTrainer', () => {
   })
 })
 
-/** Metrics that say how fast it went and what it took, not what was computed. */
-function isMeasured(name: string): boolean {
-  return /^(step_time|profiling|tokens_per_second|memory)/.test(name)
-}
-
 describe('checkpoints of a run', () => {
   it.each([
     ['between batches', { saveSteps: 4 }],
     ['between two updates on the same completions', { saveSteps: 3, numIterations: 2, beta: 0.1 }],
     ['between slices of a generation batch', { saveSteps: 3, perDeviceTrainBatchSize: 16, stepsPerGeneration: 2 }],
   ] satisfies [string, GRPOConfig][])('go on bit for bit %s', async (_, config) => {
-    const whole = await grpo('whole', { ...config, maxSteps: 10, outputDir: join(dir, 'whole-run') })
+    const whole = await grpo('whole', { ...config, maxSteps: 10, outputDir: join(place.dir, 'whole-run') })
     const wholeEvents = await collect(whole.trainer)
-    const part = await grpo('part', { ...config, maxSteps: 10, outputDir: join(dir, 'part-run') })
+    const part = await grpo('part', { ...config, maxSteps: 10, outputDir: join(place.dir, 'part-run') })
     for await (const event of part.trainer) if (event.type === 'checkpoint') break
-    const rest = await grpo('part', { ...config, maxSteps: 10, outputDir: join(dir, 'part-run') })
+    const rest = await grpo('part', { ...config, maxSteps: 10, outputDir: join(place.dir, 'part-run') })
     const restEvents = await collect(rest.trainer.events({ resumeFromCheckpoint: true }))
 
     expect(table(rest.policy)).toEqual(table(whole.policy))
-    const withoutTime = (events: readonly TrainEvent[]) =>
-      stepMetrics(events).map((metrics) =>
-        Object.fromEntries(Object.entries(metrics).filter(([name]) => !isMeasured(name))),
-      )
-    expect(withoutTime(restEvents)).toEqual(withoutTime(wholeEvents).slice(config.saveSteps))
+    expect(computed(restEvents)).toEqual(computed(wholeEvents).slice(config.saveSteps))
     const [start] = restEvents
     expect(start).toMatchObject({ type: 'start', step: config.saveSteps })
   })
 
   it('are model folders with the tokenizer, the trainer and the optimizer, as many as saveTotalLimit', async () => {
-    const { trainer } = await grpo('run', { maxSteps: 6, saveSteps: 2, saveTotalLimit: 2, outputDir: join(dir, 'out') })
+    const { trainer } = await grpo('run', {
+      maxSteps: 6,
+      saveSteps: 2,
+      saveTotalLimit: 2,
+      outputDir: join(place.dir, 'out'),
+    })
     await trainer.train()
-    expect(readdirSync(join(dir, 'out', 'checkpoints')).sort()).toEqual(['step-4', 'step-6'])
-    expect(readdirSync(join(dir, 'out', 'checkpoints', 'step-6')).sort()).toEqual([
+    expect(readdirSync(join(place.dir, 'out', 'checkpoints')).sort()).toEqual(['step-4', 'step-6'])
+    expect(readdirSync(join(place.dir, 'out', 'checkpoints', 'step-6')).sort()).toEqual([
       'config.json',
       'model.safetensors',
       'optimizer.safetensors',
       'tokenizer.json',
       'trainer.json',
     ])
-    expect(existsSync(join(dir, 'out', 'metrics.jsonl'))).toBe(true)
+    expect(existsSync(join(place.dir, 'out', 'metrics.jsonl'))).toBe(true)
   })
 
   it('are written when the run is interrupted, without the step that was cut off', async () => {
@@ -294,7 +254,7 @@ describe('checkpoints of a run', () => {
     await whole.trainer.train()
 
     const control = new AbortController()
-    const outputDir = join(dir, 'out')
+    const outputDir = join(place.dir, 'out')
     const part = await grpo('part', { maxSteps: 6, tokensPerMicroBatch: 1, outputDir }, { signal: control.signal })
     let passes = 0
     part.engine.onForward = () => {
@@ -314,7 +274,7 @@ describe('checkpoints of a run', () => {
 
   it('are written when the run is interrupted while it samples', async () => {
     const control = new AbortController()
-    const outputDir = join(dir, 'out')
+    const outputDir = join(place.dir, 'out')
     const { trainer } = await grpo('run', { outputDir }, { signal: control.signal })
     for await (const event of trainer) if (event.type === 'step') setImmediate(() => control.abort())
     expect(readdirSync(join(outputDir, 'checkpoints'))).toEqual(['step-1'])
@@ -322,8 +282,8 @@ describe('checkpoints of a run', () => {
 
   it('hold the adapter alone under LoRA, and go on from it', async () => {
     const lora = { r: 2, alpha: 4, targetModules: ['q_proj'], seed: 0 }
-    const outputDir = join(dir, 'out')
-    const { policy } = await fakePolicy(join(dir, 'model'), { lora })
+    const outputDir = join(place.dir, 'out')
+    const { policy } = await fakePolicy(join(place.dir, 'model'), { lora })
     const options = { trainDataset: questions, rewardFuncs: firstLetter, args: args({ outputDir, maxSteps: 2 }) }
     await new GRPOTrainer({ model: policy, ...options }).train()
     const checkpoint = join(outputDir, 'checkpoints', 'step-2')
@@ -338,25 +298,24 @@ describe('checkpoints of a run', () => {
       r: 2,
       lora_alpha: 4,
     })
-    const again = await fakePolicy(join(dir, 'model'), { lora })
+    const again = await fakePolicy(join(place.dir, 'model'), { lora })
     await new GRPOTrainer({ model: again.policy, ...options }).train({ resumeFromCheckpoint: checkpoint })
     expect(table(again.policy)).toEqual(table(policy))
   })
 
   it('say which options are not what they were', async () => {
-    const outputDir = join(dir, 'out')
+    const outputDir = join(place.dir, 'out')
     await (await grpo('run', { outputDir, maxSteps: 1 })).trainer.train()
     const again = await grpo('run', { outputDir, maxSteps: 2, beta: 0.1, saveSteps: 7 })
     const events = await collect(again.trainer.events({ resumeFromCheckpoint: true }))
-    const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
-    expect(warnings).toEqual([
+    expect(warnings(events)).toEqual([
       'maxSteps was 1 in the checkpoint and is 2 now',
       'beta was 0 in the checkpoint and is 0.1 now',
     ])
   })
 
   it('are refused with another dataset, and asked for where there are none', async () => {
-    const outputDir = join(dir, 'out')
+    const outputDir = join(place.dir, 'out')
     const first = await grpo('run', { outputDir, maxSteps: 1 })
     await expect(first.trainer.train({ resumeFromCheckpoint: true })).rejects.toThrow('no checkpoint to go on from')
     await first.trainer.train()
@@ -376,7 +335,7 @@ describe('SFTTrainer', () => {
   ])
 
   it('learns the completions and their end', async () => {
-    const { policy } = await fakePolicy(join(dir, 'model'))
+    const { policy } = await fakePolicy(join(place.dir, 'model'))
     const trainer = new SFTTrainer({
       model: policy,
       trainDataset: lessons,
@@ -394,7 +353,7 @@ describe('SFTTrainer', () => {
   })
 
   it('takes the last, shorter batch of an epoch too', async () => {
-    const { policy } = await fakePolicy(join(dir, 'model'))
+    const { policy } = await fakePolicy(join(place.dir, 'model'))
     const trainer = new SFTTrainer({
       model: policy,
       trainDataset: lessons,
@@ -404,7 +363,7 @@ describe('SFTTrainer', () => {
   })
 
   it('names the row that has no completion', async () => {
-    const { policy } = await fakePolicy(join(dir, 'model'))
+    const { policy } = await fakePolicy(join(place.dir, 'model'))
     const trainer = new SFTTrainer({ model: policy, trainDataset: questions, args: { maxSteps: 1 } })
     await expect(trainer.train()).rejects.toThrow(/example (one|two|three|four): completion: expected/)
   })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { makeRooms, type Question, type RoomSet, roomExamples } from '../../../../src/data/rooms/index.js'
+import type { Question } from '../../../../src/data/questions/question.js'
+import { makeRooms, type RoomSet, roomExamples } from '../../../../src/data/rooms/index.js'
 import { InputError } from '../../../../src/errors.js'
 
 const train = makeRooms({ recipe: 'demo', count: 900, seed: 0, split: 'train' })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { makeRooms, type Question, questionKinds, type RoomScene } from '../../../../src/data/rooms/index.js'
-import type { BoxRecord } from '../../../../src/data/rooms/record.js'
-import { sampledDistance, seenFrom } from './brute-force.js'
+import type { Question } from '../../../../src/data/questions/question.js'
+import { makeRooms, type RoomScene, roomKinds } from '../../../../src/data/rooms/index.js'
+import type { BoxRecord } from '../../../../src/data/scenes/record.js'
+import { sampledDistance, seenFrom } from '../scenes/brute-force.js'
 
 const homes = makeRooms({ recipe: 'home', count: 30, seed: 3, questionsPerRoom: 24 })
 const demos = makeRooms({ recipe: 'demo', count: 60, seed: 3, questionsPerRoom: 6 })
@@ -91,7 +92,7 @@ describe('answers, recomputed the slow way from the text of the question', () =>
 
 describe('questions', () => {
   it('come in every kind and never twice in a room', () => {
-    expect(new Set(asked.map(({ question }) => question.kind)).size).toBe(questionKinds.length)
+    expect(new Set(asked.map(({ question }) => question.kind)).size).toBe(roomKinds.length)
     for (const room of [...homes.rooms, ...demos.rooms]) {
       expect(new Set(room.questions.map(({ question }) => question)).size).toBe(room.questions.length)
     }

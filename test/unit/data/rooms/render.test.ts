@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { uprightBox } from '../../../../src/data/rooms/geometry.js'
 import { makeRooms, recipes } from '../../../../src/data/rooms/index.js'
 import type { Polygon } from '../../../../src/data/rooms/mesh.js'
 import { roomMesh } from '../../../../src/data/rooms/mesh.js'
-import type { CameraRecord, Color, RoomScene, Vec3 } from '../../../../src/data/rooms/record.js'
+import type { CameraRecord, Color, RoomScene } from '../../../../src/data/rooms/record.js'
 import { renderFrame } from '../../../../src/data/rooms/render.js'
+import { uprightBox } from '../../../../src/data/scenes/oriented-box.js'
+import type { Vec3 } from '../../../../src/data/scenes/record.js'
 
 const down: CameraRecord = { position: [0, 0, 4], target: [0, 0, 0], up: [0, 1, 0], fov: 90 }
 const size = { width: 40, height: 40, supersample: 1 }

@@ -1,0 +1,59 @@
+/** Parts of a step: generation, and a forward and backward pass over one prompt's group. */
+import { readFileSync } from 'node:fs'
+import { uniform } from '../rig/checkpoint.mjs'
+import { pack } from './forest.mjs'
+import { loadPolicy } from './policy.mjs'
+
+/** Seconds of each repeat after the warm-up. */
+async function timed({ warmup, steps }, call) {
+  const seconds = []
+  for (let index = 0; index < warmup + steps; index++) {
+    const begin = performance.now()
+    await call(index)
+    if (index >= warmup) seconds.push((performance.now() - begin) / 1000)
+  }
+  return seconds
+}
+
+/** The first row's prompt. */
+async function promptOf(policy, rows) {
+  const [line = ''] = readFileSync(rows, 'utf8').split('\n')
+  return policy.processor.prompt(JSON.parse(line).messages)
+}
+
+export async function generate(job) {
+  const { group, newTokens, seed } = job
+  const policy = await loadPolicy(job)
+  const prompt = await promptOf(policy, job.rows)
+  const seconds = await timed(job, async (index) => {
+    const options = { numGenerations: group, maxNewTokens: newTokens, seed: seed + index }
+    const [answers = []] = await policy.generate([prompt], options)
+    const wrong = answers.find(({ ids }) => ids.length !== newTokens)
+    if (wrong || answers.length !== group) throw new Error(`expected ${group} completions of ${newTokens} tokens`)
+  })
+  policy.dispose()
+  return { seconds, promptTokens: prompt.ids.length }
+}
+
+/** Log-probabilities of the completions and the gradient of their weighted sum. */
+export async function forwardBackward(job) {
+  const policy = await loadPolicy(job)
+  const prompt = await promptOf(policy, job.rows)
+  const random = uniform(job.seed)
+  const completions = Array.from({ length: job.group }, () =>
+    Int32Array.from({ length: job.newTokens }, () => Math.floor(151643 * random())),
+  )
+  const packed = pack(prompt, completions)
+  const count = job.group * job.newTokens
+  const weights = Float32Array.from({ length: count }, () => (2 * random() - 1) / count)
+  const seconds = await timed(job, async () => {
+    const forward = await policy.forward(packed, { grad: true, adapter: true, temperature: 1 })
+    try {
+      await forward.backward({ loss: 'sft', weights })
+    } finally {
+      forward.dispose()
+    }
+  })
+  policy.dispose()
+  return { seconds, promptTokens: prompt.ids.length }
+}

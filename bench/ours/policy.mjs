@@ -1,0 +1,27 @@
+/** The policy that the trials drive: the library's own, but no token ends a completion early. */
+import { loadModel } from 'vsgrpo'
+
+/** @param {{ checkpoint: string }} job */
+export async function loadPolicy({ checkpoint }) {
+  const policy = await loadModel(checkpoint, { dtype: 'bfloat16' })
+  const { processor } = policy
+  return override(policy, {
+    processor: {
+      prompt: (...args) => processor.prompt(...args),
+      encode: (...args) => processor.encode(...args),
+      decode: (...args) => processor.decode(...args),
+      maxPositions: processor.maxPositions,
+      eosIds: new Int32Array(0),
+    },
+  })
+}
+
+/**
+ * The same policy with some members replaced; the given one stays as it is.
+ * @param {import('vsgrpo').Policy} policy
+ * @param {object} members
+ * @returns {import('vsgrpo').Policy}
+ */
+export function override(policy, members) {
+  return Object.assign(Object.create(policy), members)
+}

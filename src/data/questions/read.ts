@@ -1,0 +1,76 @@
+/** Questions from a JSON Lines file in the benchmark's fields, and the answers to all of them. */
+import { requireList, requireObject, requireText, wrong } from '../scenes/fields.js'
+import { dataError, parseJson, readText } from '../scenes/json-text.js'
+import { type Definition, measureOf } from '../scenes/measure.js'
+import type { Scenes } from '../scenes/record.js'
+import { answerQuestion, type GivenQuestion } from './answer.js'
+
+export interface QuestionInFile extends GivenQuestion {
+  readonly id: string | number
+  readonly scene: string
+}
+
+export interface Answer {
+  readonly id: string | number
+  readonly answer: string | null
+}
+
+/** Reads rows { id, scene_name, question, options? }. Throws an InputError that names file, line and field. */
+export function readQuestions(file: string): QuestionInFile[] {
+  const seen = new Set<string | number>()
+  const rows = readText(file, 'a JSON Lines file of questions')
+    .split('\n')
+    .flatMap((line, index) => {
+      if (line.trim() === '') return []
+      const where = `${file}:${index + 1}`
+      const row = parseRow(parseJson(line, where), where)
+      if (seen.has(row.id)) throw dataError(`${where}: id: there are two questions ${JSON.stringify(row.id)}`)
+      seen.add(row.id)
+      return [row]
+    })
+  if (rows.length === 0) throw dataError(`${file}: expected a question per line, got none`)
+  return rows
+}
+
+/** In the questions' order. Questions about scenes that are not there get null. */
+export function answerAll(questions: readonly QuestionInFile[], scenes: Scenes, definition: Definition): Answer[] {
+  const answers = new Map<string | number, string | null>()
+  for (const [name, some] of byScene(questions)) {
+    const scene = scenes.get(name)
+    // A measure keeps thousands of points per box: one per scene, gone with it.
+    const measure = measureOf(definition)
+    for (const question of some) answers.set(question.id, scene ? answerQuestion(question, scene, measure) : null)
+  }
+  return questions.map(({ id }) => ({ id, answer: answers.get(id) ?? null }))
+}
+
+function parseRow(value: unknown, where: string): QuestionInFile {
+  const {
+    id,
+    scene_name: scene,
+    question,
+    options,
+  } = requireObject(value, where, 'a question { "id", "scene_name", … }')
+  if (typeof id !== 'string' && typeof id !== 'number') throw wrong(`${where}: id`, 'a string or a number', id)
+  return {
+    id,
+    scene: requireText(scene, `${where}: scene_name`),
+    question: requireText(question, `${where}: question`),
+    options:
+      options === undefined || options === null
+        ? null
+        : requireList(options, `${where}: options`, 'a list of options or null').map((option, i) =>
+            requireText(option, `${where}: options[${i}]`),
+          ),
+  }
+}
+
+function byScene(questions: readonly QuestionInFile[]): Map<string, QuestionInFile[]> {
+  const groups = new Map<string, QuestionInFile[]>()
+  for (const question of questions) {
+    const group = groups.get(question.scene)
+    if (group === undefined) groups.set(question.scene, [question])
+    else group.push(question)
+  }
+  return groups
+}

@@ -1,0 +1,121 @@
+/**
+ * The file of a model's answers, one row a question, written as they come: a run that was interrupted goes on where it
+ * stopped. Rows of other settings or another model are never mixed in.
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { InputError } from '../errors.js'
+import { writeAtomically } from '../log/atomic.js'
+import { LineFile, readLines } from '../log/lines.js'
+import { listed } from './vsi-bench/questions.js'
+
+/** Everything that decides an answer, but for the question. */
+export type Settings = Readonly<Record<string, string | number>>
+
+export interface Answer {
+  /** The question's. */
+  readonly id: string | number
+  /** What is scored. */
+  readonly prediction: string
+  /** All that the model wrote. */
+  readonly completion: string
+  readonly finishReason: 'stop' | 'length'
+}
+
+export class AnswerFile {
+  private readonly answers = new Map<string, Answer>()
+  private readonly lines: LineFile | undefined
+
+  /**
+   * Opens `file` and keeps the rows in it; undefined keeps answers in memory alone. Throws an InputError when the rows are
+   * of other settings, or of questions that are not among `ids`.
+   */
+  constructor(
+    file: string | undefined,
+    private readonly settings: Settings,
+    ids: readonly (string | number)[],
+  ) {
+    if (file === undefined) return
+    if (existsSync(file)) this.keep(file, new Set(ids.map(String)))
+    this.lines = new LineFile(file)
+  }
+
+  /** How many questions are answered. */
+  get size(): number {
+    return this.answers.size
+  }
+
+  get(id: string | number): Answer | undefined {
+    return this.answers.get(String(id))
+  }
+
+  append(answers: readonly Answer[]): void {
+    for (const answer of answers) this.answers.set(String(answer.id), answer)
+    this.lines?.append(answers.map((answer) => ({ ...answer, settings: this.settings })))
+  }
+
+  close(): void {
+    this.lines?.close()
+  }
+
+  /** Reads what is there. A line torn by a crash is cut off, so that the next one begins on its own. */
+  private keep(file: string, ids: ReadonlySet<string>): void {
+    if (statSync(file).isDirectory()) throw new InputError(`--output ${file}: expected a file, got a folder`)
+    const rows = readLines(file)
+    const strange: string[] = []
+    for (const { id, prediction, completion, finishReason, settings } of rows) {
+      const key = String(id)
+      if (typeof prediction !== 'string') throw mixed(file, `rows without a prediction (id ${key})`)
+      const other = differenceOf(settings, this.settings)
+      if (other !== undefined) throw mixed(file, `answers with ${other}`)
+      if (!ids.has(key)) strange.push(key)
+      const ended = finishReason === 'stop' ? 'stop' : 'length'
+      this.answers.set(key, { id: key, prediction, completion: String(completion), finishReason: ended })
+    }
+    if (strange.length > 0) throw mixed(file, `answers to other questions: ${listed(strange)}`)
+    writeAtomically(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  }
+}
+
+/**
+ * A name for the weights in a model's folder: sizes and samples of the files, so that a model trained anew in the same
+ * place is not taken for the old one.
+ */
+export function fingerprint(dir: string): string {
+  const hash = createHash('sha256')
+  const names = readdirSync(dir).filter((name) => name.endsWith('.safetensors'))
+  for (const name of names.sort()) {
+    const { size } = statSync(join(dir, name))
+    hash.update(`${name} ${size} `).update(samples(join(dir, name), size))
+  }
+  return hash.digest('hex').slice(0, 16)
+}
+
+const sampleCount = 64
+const sampleBytes = 4096
+
+function samples(path: string, size: number): Buffer {
+  const file = openSync(path, 'r')
+  try {
+    const all = Buffer.alloc(sampleCount * sampleBytes)
+    for (let i = 0; i < sampleCount; i++) {
+      const at = Math.floor((Math.max(0, size - sampleBytes) * i) / (sampleCount - 1))
+      readSync(file, all, i * sampleBytes, sampleBytes, at)
+    }
+    return all
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The first setting that differs, in words. */
+function differenceOf(theirs: unknown, ours: Settings): string | undefined {
+  const other: Readonly<Record<string, unknown>> = typeof theirs === 'object' && theirs !== null ? { ...theirs } : {}
+  const name = Object.keys(ours).find((key) => other[key] !== ours[key])
+  return name === undefined ? undefined : `${name} ${JSON.stringify(other[name]) ?? 'unknown'}, not ${ours[name]}`
+}
+
+function mixed(file: string, what: string): InputError {
+  return new InputError(`--output ${file}: it holds ${what}; name another file, or remove this one to start again`)
+}

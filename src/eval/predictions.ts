@@ -1,0 +1,57 @@
+/** Predictions that some model wrote: rows { "id", "prediction" }, one for each question and no question twice. */
+import { InputError } from '../errors.js'
+import { listed, readId } from './vsi-bench/questions.js'
+
+interface Row {
+  readonly value: unknown
+  readonly where: string
+}
+
+export interface Predictions {
+  /** In the order of the questions. */
+  readonly texts: readonly string[]
+  /** Ids that no question has: rows of a larger set. */
+  readonly unused: readonly string[]
+}
+
+/**
+ * The prediction of each question. Throws an InputError that names the ids that are missing, or come twice, or the row
+ * that is no prediction.
+ */
+export function readPredictions(rows: Iterable<Row>, ids: readonly (string | number)[], name: string): Predictions {
+  const found = new Map<string, string>()
+  const lines = new Map<string, string>()
+  const twice: string[] = []
+  for (const { value, where } of rows) {
+    const { id, text } = readPrediction(value, where)
+    if (found.has(id)) twice.push(`${id} (${lines.get(id)} and ${where})`)
+    found.set(id, text)
+    lines.set(id, where)
+  }
+  if (twice.length > 0) throw fault(`${name}: expected one prediction for each id, got two for ${listed(twice)}`)
+  const keys = ids.map(String)
+  const missing = keys.filter((id) => !found.has(id))
+  if (missing.length > 0) {
+    throw fault(
+      `${name}: expected a prediction for each of ${keys.length} questions, got none for ${missing.length}: ${listed(missing)}`,
+    )
+  }
+  const known = new Set(keys)
+  return { texts: keys.map((id) => found.get(id) ?? ''), unused: [...found.keys()].filter((id) => !known.has(id)) }
+}
+
+function readPrediction(value: unknown, where: string): { id: string; text: string } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw fault(`${where}: expected { "id", "prediction" }, got ${JSON.stringify(value)?.slice(0, 60)}`)
+  }
+  const { id, prediction } = value as Readonly<Record<string, unknown>>
+  if (typeof prediction === 'string') return { id: String(readId(id, where)), text: prediction }
+  // A number is what Python's str() makes of it; nothing is hidden by that.
+  if (typeof prediction === 'number') return { id: String(readId(id, where)), text: String(prediction) }
+  const got = prediction === undefined ? 'nothing' : JSON.stringify(prediction).slice(0, 60)
+  throw fault(`${where}: prediction: expected a text, got ${got}; write "" where there is no answer`)
+}
+
+function fault(message: string): InputError {
+  return new InputError(message, { code: 'ERR_VSGRPO_DATA' })
+}

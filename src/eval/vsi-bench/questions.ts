@@ -1,0 +1,162 @@
+/** VSI-Bench's question rows, checked one by one before anything is asked: a mistake names file, line and field. */
+import { InputError, nearest } from '../../errors.js'
+import type { Message } from '../../types.js'
+import { float, strip } from './python.js'
+import { isNumeric, type QuestionType, questionTypes } from './tasks.js'
+
+/** A question under the benchmark's own names. */
+export interface Question {
+  /** As the row has it; 7 and "7" are the same id. */
+  readonly id: string | number
+  readonly dataset: string
+  readonly scene_name: string
+  readonly question_type: QuestionType
+  readonly question: string
+  /** 'A. chair', 'B. table', …; null where a number is asked for. */
+  readonly options: readonly string[] | null
+  /** A number as text, or an option's letter. */
+  readonly ground_truth: string
+  /** Left out of the Debiased subset; undefined where the rows do not say. */
+  readonly pruned?: boolean
+  /** What the question is about, for the blind controls. */
+  readonly category?: string
+  /** The row's own prompt, where it has one. */
+  readonly messages?: readonly Message[]
+  /** `file:line`. */
+  readonly where: string
+}
+
+interface Row {
+  readonly value: unknown
+  readonly where: string
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** All rows as questions, in order. Throws an InputError for the first bad row, a repeated id, or none at all. */
+export function readQuestions(rows: Iterable<Row>, name: string): Question[] {
+  const questions: Question[] = []
+  const seen = new Map<string, string>()
+  for (const row of rows) {
+    const question = readQuestion(row)
+    const before = seen.get(String(question.id))
+    if (before !== undefined) {
+      throw bad(row.where, 'id', 'an id that no other question has', `${question.id}, as ${before} has`)
+    }
+    seen.set(String(question.id), question.where)
+    questions.push(question)
+  }
+  if (questions.length === 0) throw new InputError(`${name}: expected at least one question, got an empty file`, data)
+  checkPruned(questions)
+  return questions
+}
+
+/** The questions with `pruned` told by a list of ids. Throws an InputError for ids that no question has. */
+export function withPrunedIds(questions: readonly Question[], ids: ReadonlySet<string>, name: string): Question[] {
+  const known = new Set(questions.map(({ id }) => String(id)))
+  const strange = [...ids].filter((id) => !known.has(id))
+  if (strange.length === ids.size) {
+    throw new InputError(`${name}: expected ids of the questions, one a line, got ${listed(strange)}`, data)
+  }
+  return questions.map((question) => ({ ...question, pruned: ids.has(String(question.id)) }))
+}
+
+/** Up to five of them, and how many more. */
+export function listed(names: readonly string[]): string {
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : ''
+  return `${names.slice(0, 5).join(', ') || 'none'}${more}`
+}
+
+function readQuestion({ value, where }: Row): Question {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw bad(where, 'row', 'a JSON object', show(value))
+  }
+  const row = value as Fields
+  const type = readType(row.question_type, where)
+  const options = readOptions(row.options, type, where)
+  const { pruned, category, messages } = row
+  if (pruned !== undefined && typeof pruned !== 'boolean') throw bad(where, 'pruned', 'true or false', show(pruned))
+  return {
+    id: readId(row.id, where),
+    dataset: readText(row, 'dataset', where),
+    scene_name: readText(row, 'scene_name', where),
+    question_type: type,
+    question: readText(row, 'question', where),
+    options,
+    ground_truth: readTruth(row.ground_truth, type, options, where),
+    ...(pruned === undefined ? {} : { pruned }),
+    ...(typeof category === 'string' ? { category } : {}),
+    ...(Array.isArray(messages) ? { messages: messages as readonly Message[] } : {}),
+    where,
+  }
+}
+
+/** An id; predictions use it too. */
+export function readId(value: unknown, where: string): string | number {
+  if (typeof value === 'string' && value !== '') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  throw bad(where, 'id', 'a text or a number', show(value))
+}
+
+function readText(row: Fields, field: string, where: string): string {
+  const value = row[field]
+  if (typeof value === 'string' && value.trim() !== '') return value
+  throw bad(where, field, 'a text', show(value))
+}
+
+function readType(value: unknown, where: string): QuestionType {
+  const found = questionTypes.find((type) => type === value)
+  if (found) return found
+  const near = typeof value === 'string' ? nearest(value, questionTypes) : undefined
+  const cure = near ? `; did you mean ${near}?` : ''
+  throw bad(where, 'question_type', `one of ${questionTypes.join(', ')}`, `${show(value)}${cure}`)
+}
+
+function readOptions(value: unknown, type: QuestionType, where: string): readonly string[] | null {
+  if (isNumeric(type)) {
+    if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) return null
+    throw bad(where, 'options', `null, as ${type} asks for a number`, show(value))
+  }
+  if (!Array.isArray(value) || value.length < 2) throw bad(where, 'options', 'at least two options', show(value))
+  return value.map((option: unknown, i) => {
+    const letter = String.fromCharCode(65 + i)
+    if (typeof option === 'string' && option.startsWith(`${letter}. `)) return option
+    throw bad(where, `options[${i}]`, `a text that begins with "${letter}. "`, show(option))
+  })
+}
+
+function readTruth(value: unknown, type: QuestionType, options: readonly string[] | null, where: string): string {
+  const text = typeof value === 'number' ? String(value) : typeof value === 'string' ? strip(value) : ''
+  if (options === null) {
+    const number = float(text)
+    if (number !== undefined && number > 0 && number < Number.POSITIVE_INFINITY) return text
+    throw bad(where, 'ground_truth', `a number above 0, as ${type} asks for`, show(value))
+  }
+  const letters = options.map((option) => option[0] ?? '')
+  if (letters.includes(text.toUpperCase())) return text
+  throw bad(where, 'ground_truth', `one of the letters ${letters.join(', ')}`, show(value))
+}
+
+/** Debiased is a subset only where every row says whether it belongs to it. */
+function checkPruned(questions: readonly Question[]): void {
+  const silent = questions.find(({ pruned }) => pruned === undefined)
+  if (!silent || questions.every(({ pruned }) => pruned === undefined)) return
+  throw bad(silent.where, 'pruned', 'true or false, as other rows have it', 'nothing')
+}
+
+const data = { code: 'ERR_VSGRPO_DATA' } as const
+
+function bad(where: string, field: string, expected: string, got: string): InputError {
+  return new InputError(`${where}: ${field}: expected ${expected}, got ${got}`, data)
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  let text: string
+  try {
+    text = JSON.stringify(value) ?? typeof value
+  } catch {
+    text = 'something nested too deeply'
+  }
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+}

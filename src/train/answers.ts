@@ -1,0 +1,94 @@
+/** Given answers as tokens, and what becomes of rows that cannot be learned from: shared by SFT and DPO. */
+import type { Dataset } from '../data/dataset.js'
+import { InputError, messageOf } from '../errors.js'
+import type { PolicyProcessor } from '../policy.js'
+import type { Prompt } from '../types.js'
+import { choice, type Fields, integer, type Values } from './fields.js'
+import type { Meter } from './meter.js'
+
+/** Options of every trainer on given answers. */
+export const answerFields = {
+  /**
+   * Prompt and answer tokens together; longer answers are cut, as TRL does. 0 (TRL: null) = no limit. A prompt that leaves no
+   * room for its answer makes the row unusable: placeholders of images and videos cannot be cut.
+   */
+  maxLength: integer(1024, 0),
+  truncationMode: choice('keep_start', ['keep_start']),
+  /**
+   * What follows an answer's text: the end token, with which sampling stops too, or all that the chat template writes after a
+   * turn. Qwen2-VL's is the end token and a line break, which TRL trains on for conversational rows.
+   */
+  completionEnd: choice('eos', ['eos', 'turn']),
+  /** Rows without an answer, with missing media, with a prompt over the limit: stop the run, or leave them out and count. */
+  onUnusableRow: choice('stop', ['stop', 'skip']),
+} satisfies Fields
+
+export type AnswerValues = Values<typeof answerFields>
+
+/** TRL's null for no limit, which otherwise would mean the default. */
+export function unlimited(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(given)
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, value === null && /^max[-_]?length$/i.test(name) ? 0 : value]),
+  )
+}
+
+/** Where a row stands, to begin an error message with. */
+export function placeOf(dataset: Dataset, index: number): string {
+  return dataset.where?.(index) ?? `example ${dataset.get(index).id ?? index}`
+}
+
+/** The tokens of an answer with its end. Throws an InputError that names place and field when there is none. */
+export function encodeAnswer(
+  text: unknown,
+  processor: PolicyProcessor,
+  { place, field, end = 'eos' }: { place: string; field: string; end?: AnswerValues['completionEnd'] },
+): Int32Array {
+  if (typeof text !== 'string' || text.trim() === '') {
+    const got = text === undefined ? 'nothing' : typeof text === 'string' ? 'an empty text' : JSON.stringify(text)
+    throw unusable(`${place}: ${field}: expected the answer to learn, got ${got}`)
+  }
+  const [endId] = processor.eosIds
+  const after = end === 'turn' ? processor.encode('\n') : []
+  return Int32Array.from([...processor.encode(text), ...(endId === undefined ? [] : [endId]), ...after])
+}
+
+/** The answer as far as `maxLength` and the model's positions allow; an InputError when that is not at all. */
+export function cutAnswer(
+  ids: Int32Array,
+  prompt: Prompt,
+  { place, maxLength, maxPositions }: { place: string; maxLength: number; maxPositions: number },
+): Int32Array {
+  const limit = Math.min(maxLength || Number.POSITIVE_INFINITY, maxPositions)
+  const room = limit - prompt.ids.length
+  if (room > 0) return ids.subarray(0, room)
+  const name = limit === maxLength ? 'maxLength' : "the model's"
+  const cure = limit === maxLength ? 'raise maxLength (0 = no limit) or use' : 'use'
+  throw unusable(
+    `${place}: the prompt has ${prompt.ids.length} tokens, ${name} ${limit} leaves no room for an answer; ${cure} fewer or smaller frames`,
+  )
+}
+
+/** Reads rows; those that throw an InputError stop the run or are left out, counted as `skipped_rows` and warned of. */
+export async function readRows<T>(
+  indices: readonly number[],
+  read: (index: number) => Promise<T>,
+  { onUnusableRow, meter }: { onUnusableRow: AnswerValues['onUnusableRow']; meter?: Meter },
+): Promise<{ readonly rows: T[]; readonly warnings: string[] }> {
+  const settled = await Promise.allSettled(indices.map(read))
+  const rows = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const faults = settled.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []))
+  const worst = faults.find((fault) => onUnusableRow === 'stop' || !(fault instanceof InputError))
+  if (worst !== undefined) throw worst
+  if (onUnusableRow === 'skip') meter?.sum('skipped_rows', faults.length)
+  if (faults.length === 0) return { rows, warnings: [] }
+  const [first] = faults
+  return { rows, warnings: [`${faults.length} of ${indices.length} rows are left out; the first: ${messageOf(first)}`] }
+}
+
+export function unusable(message: string): InputError {
+  return new InputError(message, {
+    code: 'ERR_VSGRPO_DATA',
+    hint: "Mend the row, or leave it out: onUnusableRow 'skip'.",
+  })
+}

@@ -1,0 +1,48 @@
+/**
+ * Direct preference optimisation: of two answers to a prompt, make the chosen one likelier than the rejected one, measured
+ * from a reference policy (arXiv 2305.18290). TRL 1.13's `DPOTrainer` names and arithmetic. Both answers hang on one prompt,
+ * which is computed once.
+ */
+import { InputError } from '../errors.js'
+import { isSorting } from '../losses/dpo-options.js'
+import type { Algorithm, RunContext } from './algorithm.js'
+import { compareBatch, objective } from './dpo-objective.js'
+import { type DPOOptions, type DPOSample, type DPOUnit, readUnits, sequencesOf } from './dpo-pairs.js'
+
+/** One optimizer step per batch of pairs. Throws an InputError without a reference. */
+export function dpo(options: DPOOptions): Algorithm<DPOSample> {
+  const { config, reference, precomputed } = options
+  if (!reference && !precomputed)
+    throw new InputError('[dpo] expected a reference policy or precomputed scores, got none')
+  const needsPass = config.useWeighting || config.lossType.some(isSorting)
+  return {
+    name: 'dpo',
+    temperature: 1,
+    prepare: (indices, run) => prepare(indices, run, options),
+    refresh: needsPass ? (units, run) => compareBatch(units, run, config) : undefined,
+    loss: (samples) => objective(samples, config),
+    async afterUpdate(step, { policy }) {
+      const { syncRefModel, refModelSyncSteps, refModelMixupAlpha } = config
+      if (syncRefModel && step % refModelSyncSteps === 0) await reference?.mix(policy, refModelMixupAlpha)
+    },
+    async save(dir) {
+      if (config.syncRefModel) await reference?.save(dir)
+    },
+    async restore(dir) {
+      if (config.syncRefModel) await reference?.restore(dir)
+    },
+  }
+}
+
+async function prepare(indices: readonly number[], run: RunContext, options: DPOOptions) {
+  const { units, warnings } = await readUnits(indices, run, options, options.config.perDeviceTrainBatchSize)
+  return { updates: [units], tokens: countTokens(units), warnings }
+}
+
+/** Prompt and answer tokens, each answer counted with its prompt. */
+function countTokens(units: readonly DPOUnit[]): number {
+  return sequencesOf(units).reduce(
+    (sum, { prompt, completionIds }) => sum + prompt.ids.length + completionIds.length,
+    0,
+  )
+}

@@ -1,0 +1,158 @@
+/** `vsgrpo eval` on files: what it prints, how fast, and how it complains. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { register } from '../../../src/cli/eval.js'
+import { questionTypes } from '../../../src/eval/vsi-bench/tasks.js'
+import { counting, direction, type Fields } from './questions.js'
+
+let dir = ''
+let printed = ''
+let told = ''
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'eval-'))
+  printed = ''
+  told = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text)
+    return true
+  })
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    told += String(text)
+    return true
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+function put(name: string, rows: readonly unknown[] | string | Buffer): string {
+  const text = Array.isArray(rows) ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : rows
+  writeFileSync(join(dir, name), text as string | Buffer)
+  return join(dir, name)
+}
+
+function evaluate(...args: string[]): Promise<unknown> {
+  const program = new Command().exitOverride().configureOutput({ writeErr: () => undefined })
+  register(program)
+  return program.parseAsync(['eval', '--benchmark', 'vsi-bench', ...args], { from: 'user' })
+}
+
+/** The message of the error that a command line ends with, without the folder. */
+async function complaint(...args: string[]): Promise<string> {
+  const error = await evaluate(...args).then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toMatchObject({ name: 'InputError' })
+  expect(printed).toBe('')
+  return (error instanceof Error ? error.message : '').replaceAll(`${dir}/`, '')
+}
+
+const answers = [
+  { id: 0, prediction: '3' },
+  { id: 1, prediction: 'right' },
+]
+
+describe('eval --predictions', () => {
+  it('prints JSON by the published rule, and with names accepted where that is asked for', async () => {
+    const args = ['--questions', put('q.jsonl', [counting, direction]), '--predictions', put('p.jsonl', answers)]
+    await evaluate(...args, '--format', 'json')
+    expect(JSON.parse(printed)).toMatchObject({
+      average: 5,
+      tasks: { object_counting: 10, object_rel_direction: 0, route_planning: null },
+      settings: { rule: 'published' },
+    })
+    printed = ''
+    await evaluate(...args, '--format', 'json', '--accept-names')
+    expect(JSON.parse(printed)).toMatchObject({ tasks: { object_counting: 10, object_rel_direction: 100 } })
+    printed = ''
+    await evaluate(...args, '--accept-names')
+    expect(printed).toContain("rule: an option's text counts as its letter, not the published one")
+    expect(told).toContain('no Debiased score: the rows have no column "pruned"')
+  })
+
+  it('reads the Debiased subset from a list, and tells what it left aside', async () => {
+    const more = [...answers, { id: 99, prediction: '' }]
+    const args = ['--questions', put('q.jsonl', [counting, direction]), '--predictions', put('p.jsonl', more)]
+    await evaluate(...args, '--format', 'json', '--pruned-ids', put('pruned.txt', '1\n5\n'))
+    expect(JSON.parse(printed).debiased).toMatchObject({ questions: 1, average: 10 })
+    expect(told).toContain('p.jsonl: 1 predictions for other questions left aside')
+  })
+
+  it('scores 5,130 predictions in under two seconds of computing', async () => {
+    const questions = Array.from({ length: 5130 }, (_, id): Fields => {
+      const type = questionTypes[id % 10] ?? 'object_counting'
+      const numeric = id % 10 < 4
+      return {
+        ...{ id, dataset: 'scannet', scene_name: `scene ${id % 288}`, question_type: type, pruned: id % 2 === 0 },
+        question: `How many thing ${id % 60}(s) are in this room?`,
+        options: numeric ? null : ['A. a', 'B. b', 'C. c', 'D. d'],
+        ground_truth: numeric ? String(1 + ((id * 7919) % 500) / 10) : 'ABCD'[(id * 31) % 4],
+      }
+    })
+    const predictions = questions.map(({ id }, i) => ({ id, prediction: i % 10 < 4 ? `${i % 50} m` : 'B. b' }))
+    const args = ['--questions', put('q.jsonl', questions), '--predictions', put('p.jsonl', predictions)]
+    const before = process.cpuUsage()
+    await evaluate(...args, '--format', 'json')
+    const { user, system } = process.cpuUsage(before)
+    expect(JSON.parse(printed).questions).toBe(5130)
+    expect((user + system) / 1e6).toBeLessThan(2)
+  })
+})
+
+describe('a mistake at eval', () => {
+  const q = () => put('q.jsonl', [counting, direction])
+  it('asks for predictions or a model, not both, and for the videos', async () => {
+    expect(await complaint('--questions', q())).toBe(
+      'eval: expected --predictions or --model, got neither; see vsgrpo eval --help',
+    )
+    expect(await complaint('--questions', q(), '--model', 'm', '--predictions', 'p')).toMatch(/, got both/)
+    expect(await complaint('--questions', q(), '--model', 'm')).toMatch(/^--videos <dir> is missing/)
+    expect(await complaint('--questions', q(), '--model', 'm', '--videos', join(dir, 'none'))).toMatch(
+      /^--videos none: expected a folder/,
+    )
+    expect(await complaint('--questions', q(), '--model', 'm', '--videos', dir)).toMatch(
+      /got none for 1: arkitscenes\/s0; question 0 needs/,
+    )
+    expect(await complaint('--questions', q(), '--model', 'm', '--prompt', 'row')).toMatch(
+      /^q.jsonl:1: messages: expected a list of messages/,
+    )
+  })
+  it('names missing files and missing or repeated ids', async () => {
+    expect(await complaint('--questions', join(dir, 'no.jsonl'), '--predictions', 'p')).toMatch(
+      /^cannot read no.jsonl: .*; give the path of a data file/,
+    )
+    expect(await complaint('--questions', q(), '--predictions', put('p.jsonl', answers.slice(1)))).toBe(
+      'p.jsonl: expected a prediction for each of 2 questions, got none for 1: 0',
+    )
+    expect(await complaint('--questions', q(), '--predictions', put('p.jsonl', [...answers, ...answers]))).toMatch(
+      /^p.jsonl: expected one prediction for each id, got two for 0 \(p.jsonl:1 and p.jsonl:3\), 1/,
+    )
+    expect(await complaint('--questions', q(), '--predictions', 'p', '--pruned-ids', join(dir, 'no'))).toMatch(
+      /^--pruned-ids: cannot read no/,
+    )
+  })
+  it.each([
+    ['UTF-16', Buffer.from(`\ufeff${JSON.stringify(counting)}`, 'utf16le'), /q.jsonl: expected UTF-8 text, got UTF-16/],
+    [
+      'UTF-16 without its mark',
+      Buffer.from(JSON.stringify(counting), 'utf16le'),
+      /expected UTF-8 text, got zero bytes/,
+    ],
+    ['Latin-1', Buffer.from('{"id":"é"}', 'latin1'), /q.jsonl:1: expected UTF-8 text, got other bytes/],
+    [
+      'a gzip archive',
+      Buffer.from([0x1f, 0x8b, 8, 0]),
+      /expected UTF-8 text, got a gzip archive; unpack it with gunzip/,
+    ],
+    ['a parquet file', Buffer.from('PAR1....'), /got a parquet file; name it \*\.parquet/],
+    ['a cut-off line', '{"id": 0, "data', /q.jsonl:1: not a JSON object: .*; write one whole object per line/],
+    ['nothing', '', /q.jsonl: expected at least one question, got an empty file/],
+  ])('tells questions that are %s', async (_, content, message) => {
+    expect(await complaint('--questions', put('q.jsonl', content), '--predictions', 'p')).toMatch(message)
+  })
+})
