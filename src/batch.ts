@@ -12,6 +12,8 @@ export interface Sequence {
   readonly prompt: Prompt
   /** [T] */
   readonly completionIds: Int32Array
+  /** The prompt's tokens but the first are targets too, before the completion's. Default false. */
+  readonly learnsPrompt?: boolean
 }
 
 export interface PackedPrompts {
@@ -43,23 +45,35 @@ export function packPrompts(prompts: readonly Prompt[]): PackedPrompts {
 export function packSequences(sequences: readonly Sequence[]): PackedSequences {
   const forest = new Forest()
   const offsets = new Int32Array(sequences.length + 1)
-  const segments = sequences.map(({ prompt, completionIds }, i) => {
+  const segments = sequences.map(({ prompt, completionIds, learnsPrompt = false }, i) => {
     const leaf = forest.leafOf(prompt)
-    offsets[i + 1] = (offsets[i] ?? 0) + completionIds.length
-    return { leaf, segment: forest.addCompletion(leaf, prompt, completionIds), completionIds }
+    const learned = learnsPrompt ? prompt.ids.subarray(1) : new Int32Array()
+    offsets[i + 1] = (offsets[i] ?? 0) + learned.length + completionIds.length
+    return { leaf, segment: forest.addCompletion(leaf, prompt, completionIds), completionIds, learned }
   })
   const batch = forest.build()
   const total = offsets[sequences.length] ?? 0
   const rows = new Int32Array(total)
   const ids = new Int32Array(total)
-  segments.forEach(({ leaf, segment, completionIds }, i) => {
-    const begin = offsets[i] ?? 0
+  segments.forEach(({ leaf, segment, completionIds, learned }, i) => {
+    const first = offsets[i] ?? 0
+    const begin = first + learned.length
+    ids.set(learned, first)
     ids.set(completionIds, begin)
+    if (learned.length > 0) rows.set(promptRows(batch, leaf).slice(0, -1), first)
     const lastPromptRow = (batch.offsets[leaf + 1] ?? 0) - 1
     const firstRow = batch.offsets[segment] ?? 0
     for (let t = 0; t < completionIds.length; t++) rows[begin + t] = t === 0 ? lastPromptRow : firstRow + t - 1
   })
   return { batch, targets: { rows, ids }, offsets }
+}
+
+/** The packed rows of a prompt, whose last segment is `leaf`. */
+function promptRows(batch: Batch, leaf: number): number[] {
+  if (leaf < 0) return []
+  const begin = batch.offsets[leaf] ?? 0
+  const own = Array.from({ length: (batch.offsets[leaf + 1] ?? 0) - begin }, (_, t) => begin + t)
+  return [...promptRows(batch, batch.parents[leaf] ?? -1), ...own]
 }
 
 /** How items are cut into batches. */

@@ -6,12 +6,12 @@
 #include "core/buckets.h"
 #include "core/check.h"
 #include "ops/attention.h"
+#include "ops/bf16_dot.h"
+#include "ops/bf16_gemm.h"
 #include "ops/matmul.h"
 
 namespace vsgrpo {
 namespace {
-
-constexpr int64_t kRowBucket = 8;
 
 class Generation {
  public:
@@ -45,6 +45,11 @@ class Generation {
 
  private:
   int64_t rows() const { return static_cast<int64_t>(completions_.size()); }
+  // Rows that a decoding step computes: a few bfloat16 ones are multiplied as they are, others in buckets.
+  int64_t padded_rows(int64_t count) const {
+    const bool few = model_.options().dtype == at::kBFloat16 && bf16::available() && count <= bf16::kDotRows;
+    return few ? count : bucket_rows(count, 8);
+  }
   Completion& completion(int64_t row) { return completions_[static_cast<size_t>(row)]; }
   int64_t prompt_of(int64_t row) const { return row / options_.num_generations; }
 
@@ -65,7 +70,7 @@ class Generation {
 
   at::Tensor logits(const at::Tensor& unpadded) {
     const int64_t rows = unpadded.size(0);
-    const at::Tensor hidden = at::constant_pad_nd(unpadded, {0, 0, 0, bucket_rows(rows, kRowBucket) - rows});
+    const at::Tensor hidden = at::constant_pad_nd(unpadded, {0, 0, 0, padded_rows(rows) - rows});
     return matmul_nt(model_.decoder().final_norm(hidden), model_.decoder().head().value).to(at::kFloat);
   }
 
@@ -79,7 +84,7 @@ class Generation {
       ids.push_back(completion(row).ids.back());
       positions.push_back(options_.next_positions[static_cast<size_t>(prompt_of(row))] + step);
     }
-    const auto padded = static_cast<size_t>(bucket_rows(static_cast<int64_t>(active.size()), kRowBucket));
+    const auto padded = static_cast<size_t>(padded_rows(static_cast<int64_t>(active.size())));
     ids.resize(padded);
     positions.resize(padded);
     const RopeTable rope = decoder.rope(at::tensor(positions).unsqueeze(0).expand({3, -1}));

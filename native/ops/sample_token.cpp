@@ -63,24 +63,53 @@ void keep_min_p(std::vector<float>& logits, float min_p) {
   }
 }
 
-// Inverse of the cumulative distribution: the first token whose running probability exceeds u.
+float largest(const std::vector<float>& logits) {
+  float top = logits[0];
+  const float* data = logits.data();
+#pragma omp simd reduction(max : top)
+  for (size_t j = 0; j < logits.size(); ++j) top = std::max(top, data[j]);
+  return top;
+}
+
+bool has_nan(const std::vector<float>& logits) {
+  int count = 0;
+  const float* data = logits.data();
+#pragma omp simd reduction(+ : count)
+  for (size_t j = 0; j < logits.size(); ++j) count += data[j] != data[j];
+  return count > 0;
+}
+
+// Inverse of the cumulative distribution: the first token whose running probability exceeds u. Probabilities are summed
+// piece by piece, so that only the piece that holds the answer is walked token by token.
 int64_t draw(std::vector<float>& logits, double u) {
-  const float top = *std::max_element(logits.begin(), logits.end());
+  constexpr size_t piece = 1024;
+  const float top = largest(logits);
+  std::vector<double> sums;
   double sum = 0;
-  for (float& logit : logits) {
-    logit = logit == kRemoved ? 0.0f : fast_exp(logit - top);
-    sum += logit;
+  for (size_t begin = 0; begin < logits.size(); begin += piece) {
+    const size_t end = std::min(logits.size(), begin + piece);
+    float part = 0, *data = logits.data();
+#pragma omp simd reduction(+ : part)
+    for (size_t j = begin; j < end; ++j) {
+      data[j] = data[j] == kRemoved ? 0.0f : fast_exp(data[j] - top);
+      part += data[j];
+    }
+    sums.push_back(part);
+    sum += part;
   }
   const double target = u * sum;
   double running = 0;
-  int64_t last = 0;
-  for (size_t j = 0; j < logits.size(); ++j) {
+  size_t at = 0;
+  while (at + 1 < sums.size() && running + sums[at] <= target) running += sums[at++];
+  int64_t last = -1;
+  for (size_t j = at * piece; j < logits.size(); ++j) {
     if (logits[j] == 0.0f) continue;
-    running += logits[j];
     last = static_cast<int64_t>(j);
+    running += logits[j];
     if (running > target) break;
   }
-  return last;
+  // Rounding may put the target behind every token of the last piece.
+  return last >= 0 ? last : std::max_element(logits.begin(), logits.end()) - logits.begin();
 }
 
 }  // namespace
@@ -92,11 +121,10 @@ double uniform(uint64_t seed, uint64_t step) {
 
 int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
   if (o.repetition_penalty != 1.0f) penalize(logits, seen, o.repetition_penalty);
-  const auto best = std::max_element(logits.begin(), logits.end());
-  const bool has_nan = std::any_of(logits.begin(), logits.end(), [](float logit) { return std::isnan(logit); });
-  VS_CHECK(!has_nan && std::isfinite(*best), "NUMERICS", "[sample_token] the largest logit is ", has_nan ? NAN : *best,
+  const float top = largest(logits);
+  VS_CHECK(!has_nan(logits) && std::isfinite(top), "NUMERICS", "[sample_token] the largest logit is ", has_nan(logits) ? NAN : top,
            ": the weights have diverged");
-  if (o.temperature == 0.0f) return best - logits.begin();
+  if (o.temperature == 0.0f) return std::find(logits.begin(), logits.end(), top) - logits.begin();
   if (o.temperature != 1.0f) {
     for (float& logit : logits) logit /= o.temperature;
   }

@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   doctor: () => import('./doctor.js'),
   grpo: () => import('./grpo.js'),
   sft: () => import('./sft.js'),
+  dpo: () => import('./dpo.js'),
   generate: () => import('./generate.js'),
   score: () => import('./score.js'),
   eval: () => import('./eval.js'),

@@ -3,6 +3,7 @@ export { type AdaptContext, adaptRow, type RowForm, rowForms } from './adapters.
 export { type Dataset, fromArray } from './dataset.js'
 export { type HubFile, type HubOptions, hubFile, parseHubPath } from './hub.js'
 export { type JsonlOptions, jsonl } from './jsonl.js'
+export { type Hardness, type PairOptions, preferencePairs } from './pairs.js'
 export { type ParquetOptions, parquetRows } from './parquet.js'
 export * from './questions/index.js'
 export * from './rooms/index.js'

@@ -17,6 +17,8 @@ import type { Meter } from './meter.js'
 export interface Sample {
   /** [T] */
   readonly completionIds: Int32Array
+  /** The prompt's tokens but the first are learned too, and come before the completion's. Default false. */
+  readonly learnsPrompt?: boolean
 }
 
 /** Samples of one prompt, which no micro-batch parts: a group, a pair, a single row. */

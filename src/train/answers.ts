@@ -45,7 +45,8 @@ export function encodeAnswer(
   { place, field, end = 'eos' }: { place: string; field: string; end?: AnswerValues['completionEnd'] },
 ): Int32Array {
   if (typeof text !== 'string' || text.trim() === '') {
-    const got = text === undefined ? 'nothing' : typeof text === 'string' ? 'an empty text' : JSON.stringify(text)
+    const got =
+      text === undefined ? 'nothing' : typeof text === 'string' ? 'an empty text' : JSON.stringify(text).slice(0, 60)
     throw unusable(`${place}: ${field}: expected the answer to learn, got ${got}`)
   }
   const [endId] = processor.eosIds

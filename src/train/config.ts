@@ -2,7 +2,7 @@
  * The options of a run under TRL 1.13's names, in camelCase and with TRL's defaults. Where ours differ: `loggingSteps` 1
  * (TRL 10), `logCompletions` true (TRL false), and `outputDir` has no default: without it nothing is written.
  */
-import { choice, type Fields, flag, integer, number, optionalFlag, resolveFields, text, type Values } from './fields.js'
+import { choice, type Fields, flag, integer, number, optionalFlag, text, type Values } from './fields.js'
 
 /** What every algorithm's run has. */
 export const trainingFields = {
@@ -60,14 +60,4 @@ export const trainingFields = {
   gradientCheckpointing: flag(false),
 } satisfies Fields
 
-const sftFields = { ...trainingFields, learningRate: number(2e-5, 0) } satisfies Fields
-
 export type TrainingValues = Values<typeof trainingFields> & { readonly learningRate: number }
-export type SFTValues = Values<typeof sftFields>
-/** Options of `SFTTrainer`; all have defaults. */
-export type SFTConfig = Partial<SFTValues>
-
-/** All options of an SFT run; throws an InputError for unknown names and bad values. */
-export function resolveSFTConfig(given: Readonly<Record<string, unknown>> = {}): SFTValues {
-  return resolveFields(sftFields, given)
-}

@@ -109,8 +109,8 @@ function textOf(value: unknown): unknown {
   const isMessage = typeof message === 'object' && message !== null && 'content' in message && more.length === 0
   if (!isMessage) return value
   const { content } = message
-  if (!Array.isArray(content)) return content
-  return content.map((part: unknown) => (hasText(part) ? part.text : '')).join('')
+  if (!Array.isArray(content) || !content.every(hasText)) return content
+  return content.map(({ text }) => text).join('')
 }
 
 function hasText(part: unknown): part is { readonly text: string } {

@@ -81,7 +81,7 @@ export class DPOTrainer extends BaseTrainer<DPOSample, DPOValues, DPOTrainerOpti
     const meter = new Meter()
     const rows = [...Array(context.dataset.length).keys()]
     for (const indices of chunks(rows, config.perDeviceEvalBatchSize)) {
-      const { units } = await readUnits(indices, context, { ...scoring, config }, indices.length)
+      const { units } = await readUnits(indices, { ...context, meter }, { ...scoring, config }, indices.length)
       await measureUnits(units, context, config, meter)
     }
     return Object.fromEntries(Object.entries(meter.take()).map(([name, value]) => [`eval_${name}`, value]))

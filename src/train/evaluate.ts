@@ -1,15 +1,13 @@
-/** Evaluations during and after training: rewards of answers (GRPO), or the loss on given answers (SFT). */
+/** Evaluations of GRPO during and after training: rewards of answers. */
 import type { Dataset } from '../data/dataset.js'
 import { chunks } from '../data/loader.js'
 import type { Policy, SampleOptions } from '../policy.js'
 import type { RewardFunc } from '../rewards/reward.js'
 import type { Metrics, Prompt } from '../types.js'
-import type { SFTValues } from './config.js'
 import { samplingOptions } from './grpo.js'
 import type { GRPOValues } from './grpo-config.js'
 import { Meter } from './meter.js'
 import { type Answers, measureRollout, type RolloutOptions, rollOut } from './rollout.js'
-import { encodeCompletion } from './sft.js'
 
 export interface EvaluateOptions {
   readonly policy: Policy
@@ -36,31 +34,6 @@ export async function evaluateRewards(
   }
   const meter = new Meter()
   measureRollout(joinAnswers(parts), meter)
-  return prefixed(meter)
-}
-
-/** Token means over a dataset's completions: `eval_loss`, `eval_mean_token_accuracy`, `eval_entropy`. */
-export async function evaluateLoss(
-  { policy, dataset, encode, signal }: EvaluateOptions,
-  config: SFTValues,
-): Promise<Metrics> {
-  const meter = new Meter()
-  for (const indices of batches(dataset, config.perDeviceEvalBatchSize)) {
-    const sequences = await Promise.all(
-      indices.map(async (index) => {
-        return { prompt: await encode(index), completionIds: encodeCompletion(dataset, index, policy.processor) }
-      }),
-    )
-    const scores = await policy.scoreAll(sequences, { tokensPerBatch: config.tokensPerMicroBatch, signal })
-    for (const { logps, entropy, correct } of scores) {
-      meter.each(
-        'loss',
-        logps.map((logp) => -logp),
-      )
-      meter.each('entropy', entropy)
-      meter.each('mean_token_accuracy', correct)
-    }
-  }
   return prefixed(meter)
 }
 

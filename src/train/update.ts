@@ -58,7 +58,7 @@ async function differentiate<S extends Sample>(
   meter: Meter,
 ): Promise<number> {
   const sequences = units.flatMap(({ prompt, samples }) =>
-    samples.map(({ completionIds }) => ({ prompt, completionIds })),
+    samples.map(({ completionIds, learnsPrompt }) => ({ prompt, completionIds, learnsPrompt })),
   )
   const objective = algorithm.loss(units.flatMap((unit) => unit.samples))
   const { temperature } = algorithm

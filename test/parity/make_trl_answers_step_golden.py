@@ -43,7 +43,7 @@ CASES = {
     "sft_dft": dict(loss_type="dft", max_length=93),
 }  # fmt: skip
 # Steps and kinds of tensors that a fixture holds: the reference parts from the policy in the second step only.
-KEPT = {"dpo": ("1.delta", "2.grad", "2.delta"), "sft": ("1.grad", "1.delta")}
+KEPT = {"dpo": ("1.delta", "2.grad", "2.delta"), "sft": ("1.grad", "1.delta"), "sft_dft": ("1.delta",)}
 
 
 def conversation(role, text):
@@ -92,9 +92,9 @@ def run(name, changes, processor):
     recorder = Recorder()
     recorder.watch(trainer)
     trainer.train()
-    kept = {key: value for key, value in recorder.tensors.items() if key.startswith(KEPT[kind])}
+    kept = {key: value for key, value in recorder.tensors.items() if key.startswith(KEPT.get(name, KEPT[kind]))}
     write(ROOT / f"trl-{kind}" / f"{name}.safetensors", kept, trl=trl.__version__)
-    return {"args": wanted, "metrics": [{k: v for k, v in row.items()} for row in trainer.state.log_history[:2]]}
+    return {"args": wanted, "metrics": trainer.state.log_history[: wanted["max_steps"]]}
 
 
 def main():

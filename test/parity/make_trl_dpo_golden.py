@@ -7,18 +7,17 @@ README.md beside this file says what the fixtures hold. `_compute_loss`, `comput
 with a stand-in for `self` and for the models. Everything is float64, but for the alpha-divergence, which TRL computes in float32 only.
 """
 
-import collections
 import itertools
 import json
 import random
 from types import SimpleNamespace
 
 import torch
-from transformers import Trainer
+from transformers.loss.loss_utils import ForCausalLMLoss
 from trl import DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, _chunked_cross_entropy_loss, dft_loss
-from trl_stand_in import FIXTURES, VERSIONS, StandIn, number
+from trl_stand_in import FIXTURES, VERSIONS, StandIn
 
 SEED = 20250402
 VOCABULARY = 7
@@ -98,6 +97,11 @@ def dpo_cases():
             yield "near", {"loss_type": [loss], "beta": beta}
 
 
+def number(value):
+    """Nine significant digits: more than float32 holds."""
+    return float(f"{value:.9g}")
+
+
 class Model(torch.nn.Module):
     """A model that knows its logits."""
 
@@ -125,13 +129,15 @@ def run_dpo_case(batch, options):
     same = ("beta", "label_smoothing", "f_divergence_type", "f_alpha_divergence_coef", "ld_alpha", "use_weighting")
     trainer = StandIn(
         loss_types=options["loss_type"], loss_weights=weights, precompute_ref_logps=options["precompute_ref_log_probs"],
-        ref_model=Model(batch["ref_logits"]), args=SimpleNamespace(discopop_tau=options["discopop_tau"], gradient_checkpointing_kwargs=None),
+        ref_model=Model(batch["ref_logits"]),
+        args=SimpleNamespace(discopop_tau=options["discopop_tau"], gradient_checkpointing_kwargs=None),
         _total_train_tokens=0, _tp_size=1, **{name: options[name] for name in same},
     )  # fmt: skip
     loss = DPOTrainer._compute_loss(trainer, Model(logits), inputs, False)
     loss.backward()
     slopes = slopes_by_logp(logits, inputs["input_ids"], inputs["completion_mask"])
-    return {"loss": number(loss.item()), "dlogps": slopes, "metrics": trainer.metrics()}
+    metrics = {name: number(value) for name, value in trainer.metrics().items()}
+    return {"loss": number(loss.item()), "dlogps": slopes, "metrics": metrics}
 
 
 def at_targets(values, ids):
@@ -225,8 +231,6 @@ def sft_forward(loss_type, logits):
                 logits, torch.eye(VOCABULARY, dtype=logits.dtype), 4, labels=labels, num_items_in_batch=num_items_in_batch
             )
             return Output(loss=loss, num_correct_tokens=correct, entropy_sum=entropy, num_valid_tokens=valid)
-        from transformers.loss.loss_utils import ForCausalLMLoss
-
         output = Output(logits=logits)
         if labels is not None:
             output["loss"] = ForCausalLMLoss(logits, labels, VOCABULARY, num_items_in_batch=num_items_in_batch)
@@ -235,34 +239,39 @@ def sft_forward(loss_type, logits):
     return forward
 
 
+class StandInSFT(StandIn, SFTTrainer):
+    """`compute_loss` calls its parent's: the stand-in must be one of the family."""
+
+    def __init__(self, **fields):
+        StandIn.__init__(self, **fields)
+
+
 def run_sft_case(rows, logits, options):
     """One slice of an accumulation: `num_items_in_batch` counts the targets of all of it."""
     logits = logits.clone().requires_grad_()
-    labels = [[-100 if options["completion_only_loss"] and t < row["prompt"] else id for t, id in enumerate(row["input_ids"])] for row in rows]
+    masked = [row["prompt"] if options["completion_only_loss"] else 0 for row in rows]
+    labels = [[-100] * count + row["input_ids"][count:] for row, count in zip(rows, masked, strict=True)]
     inputs = DataCollatorForLanguageModeling(pad_token_id=0)([
         {"input_ids": row["input_ids"], "labels": label} for row, label in zip(rows, labels, strict=True)
     ])
     targets = inputs["labels"][:, 1:] != -100
     count = int(targets.sum()) + options["other_targets"]
 
-    class StandInSFT(StandIn, SFTTrainer):
-        def __init__(self, **fields):
-            StandIn.__init__(self, **fields)
-
     forward = sft_forward(options["loss_type"], logits)
     trainer = StandInSFT(
-        args=SimpleNamespace(loss_type=options["loss_type"], use_liger_kernel=False, past_index=-1, average_tokens_across_devices=False, n_gpu=1),
+        args=SimpleNamespace(
+            loss_type=options["loss_type"], use_liger_kernel=False, past_index=-1, average_tokens_across_devices=False, n_gpu=1
+        ),
         compute_loss_func=dft_loss if options["loss_type"] == "dft" else None, model_accepts_loss_kwargs=True, label_smoother=None,
         num_virtual_tokens=0, _total_train_tokens=0, _tp_size=1, model=SimpleNamespace(training=True, forward=forward),
     )  # fmt: skip
-    model = collections.UserDict()
-    model = lambda **kwargs: forward(**kwargs)  # noqa: E731
     ids = inputs["input_ids"]
-    loss = SFTTrainer.compute_loss(trainer, model, dict(inputs), num_items_in_batch=torch.tensor(count))
+    loss = SFTTrainer.compute_loss(trainer, forward, dict(inputs), num_items_in_batch=torch.tensor(count))
     loss.backward()
     p = logits.detach().softmax(-1)
     slopes = (at_targets(logits.grad, ids) / (1 - at_targets(p, ids)))[targets]
-    return {"loss": number(loss.item()), "dlogps": [number(value) for value in slopes.tolist()], "metrics": trainer.metrics()}
+    metrics = {name: number(value) for name, value in trainer.metrics().items()}
+    return {"loss": number(loss.item()), "dlogps": [number(value) for value in slopes.tolist()], "metrics": metrics}
 
 
 def describe_sft(rows, logits):

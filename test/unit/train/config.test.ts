@@ -1,8 +1,8 @@
 /** Options: TRL's names and defaults, and what is refused. */
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../../../src/errors.js'
-import { resolveSFTConfig } from '../../../src/train/config.js'
 import { batchAlgebra, resolveGRPOConfig } from '../../../src/train/grpo-config.js'
+import { resolveSFTConfig } from '../../../src/train/sft-config.js'
 
 describe('resolveGRPOConfig', () => {
   it('has the defaults of TRL 1.13', () => {

@@ -229,6 +229,11 @@ describe('rows that cannot be learned from', () => {
       'example red b: chosen: expected the answer to learn, got 3',
     ],
     [
+      'an answer with a picture',
+      ask('red b', { chosen: { role: 'assistant', content: [{ type: 'image', image: 'a.png' }] }, rejected: 'y' }),
+      'chosen: expected the answer to learn, got [{"type":"image","image":"a.png"}]',
+    ],
+    [
       'a prompt over the limit',
       ask('a very long prompt', { chosen: 'y', rejected: 'x' }),
       'example a very long prompt: the prompt has 18 tokens, maxLength 9 leaves no room for an answer; raise maxLength',
@@ -249,6 +254,12 @@ describe('rows that cannot be learned from', () => {
     expect(warnings(events)[0]).toContain('1 of 2 rows are left out; the first: ')
     expect(warnings(events)[0]).toContain(message)
     expect(gap(tableOf(policy), await trained('alone', args, { trainDataset: fromArray([good]) }))).toBe(0)
+  })
+
+  it('are left out of evaluations too', async () => {
+    const evalDataset = set(ask('red b', { chosen: 'y', rejected: 'y' }))
+    const { trainer } = await dpo('run', { onUnusableRow: 'skip' }, { evalDataset })
+    expect(await trainer.evaluate()).toMatchObject({ eval_skipped_rows: 1, 'eval_rewards/margins': 0 })
   })
 
   it('do not hide mistakes of the code that encodes', async () => {
