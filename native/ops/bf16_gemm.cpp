@@ -19,6 +19,7 @@ using Half = at::BFloat16;
 constexpr int64_t kPanel = 64;    // columns of a panel: the block kernel's best width
 constexpr int64_t kRows = 128;    // rows of a block
 constexpr int64_t kDepth = 1024;  // of the inner dimension at a time: a panel and a block stay in the second-level cache
+constexpr int64_t kLong = 16384;  // from here on a dimension is the vocabulary's
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -65,16 +66,16 @@ void pack_transposed(const Matrix& b, int64_t row, int64_t depth, int64_t column
 
 using Pack = void (*)(const Matrix& b, int64_t row, int64_t depth, int64_t column, Half* out);
 
-// Rows [first, last) of a times one panel: into c (fp32, stride ldc), which is added to or overwritten.
+// c [last - first, kPanel] (fp32) = rows [first, last) of a times one panel.
 void multiply_panel(const Matrix& a, int64_t first, int64_t last, const Matrix& b, Pack pack, int64_t inner, int64_t column, float* c,
-                    int64_t ldc, int64_t width, bool add, std::vector<Half>& panel) {
+                    std::vector<Half>& panel) {
   panel.resize(static_cast<size_t>((std::min(inner, kDepth) + 1) * kPanel));
   for (int64_t k = 0; k < inner; k += kDepth) {
     const int64_t depth = std::min(kDepth, inner - k), even = depth + depth % 2;
     pack(b, k, depth, column, panel.data());
     for (int64_t m = first; m < last; m += kRows) {
-      at::native::cpublas::brgemm(std::min(kRows, last - m), width, even, a.stride, kPanel, ldc, add || k > 0, a.data + m * a.stride + k,
-                                  panel.data(), c + (m - first) * ldc, /*is_vnni=*/true);
+      at::native::cpublas::brgemm(std::min(kRows, last - m), kPanel, even, a.stride, kPanel, kPanel, k > 0, a.data + m * a.stride + k,
+                                  panel.data(), c + (m - first) * kPanel, /*is_vnni=*/true);
     }
   }
 }
@@ -98,7 +99,7 @@ void multiply(const Matrix& a, const Matrix& b, Pack pack, int64_t columns, cons
     thread_local std::vector<Half> panel;
     const int64_t column = index * kPanel, width = std::min(kPanel, columns - column);
     sums.resize(static_cast<size_t>((last - first) * kPanel));
-    multiply_panel(a, first, last, b, pack, a.columns, column, sums.data(), kPanel, kPanel, false, panel);
+    multiply_panel(a, first, last, b, pack, a.columns, column, sums.data(), panel);
     for (int64_t m = first; m < last; ++m) {
       const float* from = sums.data() + (m - first) * kPanel;
       Half* to = out + m * columns + column;
@@ -111,24 +112,82 @@ void multiply(const Matrix& a, const Matrix& b, Pack pack, int64_t columns, cons
   });
 }
 
-// [K, M] -> [M, K rounded up to even], zero-padded.
-at::Tensor transposed(const at::Tensor& a) {
+// Columns [first, first + count) of a [K, M] as rows [count, stride], zero behind K.
+void transpose_columns(const Matrix& a, int64_t first, int64_t count, int64_t stride, Half* out) {
   constexpr int64_t block = 32;
-  const int64_t rows = a.size(1), columns = a.size(0), stride = columns + columns % 2;
-  at::Tensor out = at::empty({rows, stride}, a.scalar_type());
-  const Half* from = a.const_data_ptr<Half>();
-  Half* to = out.mutable_data_ptr<Half>();
-  at::parallel_for(0, divide_up(rows, block), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin * block; r < std::min(rows, end * block); r += block) {
-      for (int64_t c = 0; c < columns; c += block) {
-        for (int64_t i = r; i < std::min(rows, r + block); ++i) {
-          for (int64_t j = c; j < std::min(columns, c + block); ++j) to[i * stride + j] = from[j * a.stride(0) + i];
+  for (int64_t k = 0; k < a.rows; k += block) {
+    const int64_t depth = std::min(block, a.rows - k);
+    for (int64_t m = 0; m < count; m += block) {
+      const int64_t width = std::min(block, count - m);
+      for (int64_t i = 0; i < width; ++i) {
+        const Half* from = a.data + k * a.stride + first + m + i;
+        Half* to = out + (m + i) * stride + k;
+        for (int64_t j = 0; j < depth; ++j) to[j] = from[j * a.stride];
+      }
+    }
+  }
+  for (int64_t m = 0; m < count; ++m) std::fill(out + m * stride + a.rows, out + (m + 1) * stride, Half(0.0f));
+}
+
+// All panels of rows [row, row + depth) of b, one after another; depth is rounded up to even.
+void pack_panels(const Matrix& b, int64_t row, int64_t depth, Half* out) {
+  const int64_t even = depth + depth % 2;
+  for (int64_t column = 0; column < b.columns; column += kPanel, out += even * kPanel) pack_natural(b, row, depth, column, out);
+}
+
+// a [M, K] b [K, N] where K is by far the longest (the gradient of the head's input): a fixed number of parts of K, each
+// read front to back, and their sums added in order.
+void multiply_deep(const Matrix& a, const Matrix& b, Half* out) {
+  constexpr int64_t parts = 8, step = 512;
+  const int64_t size = a.rows * b.columns, part = divide_up(divide_up(b.rows, parts), step) * step;
+  std::vector<std::vector<float>> sums(parts);
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    std::vector<Half> panels(static_cast<size_t>(step * divide_up(b.columns, kPanel) * kPanel));
+    for (int64_t p = begin; p < end; ++p) {
+      auto& sum = sums[static_cast<size_t>(p)];
+      sum.assign(static_cast<size_t>(size), 0.0f);
+      for (int64_t k = p * part; k < std::min(b.rows, (p + 1) * part); k += step) {
+        const int64_t depth = std::min(step, b.rows - k), even = depth + depth % 2;
+        pack_panels(b, k, depth, panels.data());
+        for (int64_t m = 0; m < a.rows; m += kRows) {
+          for (int64_t n = 0; n < b.columns; n += kPanel) {
+            at::native::cpublas::brgemm(std::min(kRows, a.rows - m), std::min(kPanel, b.columns - n), even, a.stride, kPanel, b.columns, true,
+                                        a.data + m * a.stride + k, panels.data() + n * even, sum.data() + m * b.columns + n, /*is_vnni=*/true);
+          }
         }
       }
-      for (int64_t i = r; i < std::min(rows, r + block) && stride > columns; ++i) to[i * stride + columns] = Half(0.0f);
+    }
+    at::native::cpublas::brgemm_release();
+  });
+  at::parallel_for(0, size, 16384, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      float total = 0;
+      for (const auto& sum : sums) total += sum[static_cast<size_t>(i)];
+      out[i] = Half(total);
     }
   });
-  return out;
+}
+
+// a [M, K] b [N, K]^T where N is by far the longest (the head): b's rows are read as they lie, a is packed instead.
+void multiply_wide(const Matrix& a, const Matrix& b, Half* out) {
+  const int64_t panels = divide_up(a.rows, kPanel);
+  std::vector<Half> packed(static_cast<size_t>(panels * kPanel * a.columns));
+  for (int64_t i = 0; i < panels; ++i) pack_transposed(a, 0, a.columns, i * kPanel, packed.data() + i * kPanel * a.columns);
+  at::parallel_for(0, divide_up(b.rows, kRows), 1, [&](int64_t begin, int64_t end) {
+    std::vector<float> sums(kRows * kPanel);
+    for (int64_t n = begin * kRows; n < std::min(b.rows, end * kRows); n += kRows) {
+      const int64_t count = std::min(kRows, b.rows - n);
+      for (int64_t m = 0; m < a.rows; m += kPanel) {
+        at::native::cpublas::brgemm(count, kPanel, a.columns, b.stride, kPanel, kPanel, false, b.data + n * b.stride,
+                                    packed.data() + m * a.columns, sums.data(), /*is_vnni=*/true);
+        for (int64_t i = 0; i < std::min(kPanel, a.rows - m); ++i) {
+          Half* to = out + (m + i) * b.rows + n;
+          for (int64_t j = 0; j < count; ++j) to[j] = Half(sums[static_cast<size_t>(j * kPanel + i)]);
+        }
+      }
+    }
+    at::native::cpublas::brgemm_release();
+  });
 }
 
 // The block kernel reads inner indices in pairs.
@@ -154,6 +213,8 @@ at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor&
   if (out.numel() == 0) return out;
   if (a.size(0) <= kDotRows) {
     dot_rows(x, w, bias, out);
+  } else if (b.size(0) >= kLong && a.size(0) < b.size(0) / 16 && x.size(1) <= 8192 && !bias.defined()) {
+    multiply_wide(matrix_of(x), matrix_of(w), out.mutable_data_ptr<Half>());
   } else {
     multiply(matrix_of(x), matrix_of(w), pack_transposed, b.size(0), bias, out.mutable_data_ptr<Half>());
   }
@@ -166,20 +227,38 @@ at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b) {
   if (out.numel() == 0) return out;
   Matrix left = matrix_of(x);
   left.columns = a.size(1);
-  multiply(left, matrix_of(w), pack_natural, b.size(1), {}, out.mutable_data_ptr<Half>());
+  if (b.size(0) >= kLong && b.size(1) < b.size(0) / 16) {
+    multiply_deep(left, matrix_of(w), out.mutable_data_ptr<Half>());
+  } else {
+    multiply(left, matrix_of(w), pack_natural, b.size(1), {}, out.mutable_data_ptr<Half>());
+  }
   return out;
 }
 
 void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
   if (c.numel() == 0 || a.size(0) == 0) return;
-  const at::Tensor left = transposed(unit_stride(a)), right = unit_stride(b);
-  Matrix x = matrix_of(left);
+  const at::Tensor left = unit_stride(a), right = unit_stride(b);
+  const Matrix x = matrix_of(left), y = matrix_of(right);
+  const int64_t depth = x.rows, even = depth + depth % 2, panels = divide_up(y.columns, kPanel);
+  std::vector<Half> packed(static_cast<size_t>(panels * kPanel * even));
+  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) pack_natural(y, 0, depth, i * kPanel, packed.data() + i * kPanel * even);
+  });
   float* out = c.mutable_data_ptr<float>();
-  for_tasks(x.rows, divide_up(b.size(1), kPanel), [&](int64_t first, int64_t last, int64_t index) {
-    thread_local std::vector<Half> panel;
-    const int64_t column = index * kPanel, width = std::min(kPanel, b.size(1) - column);
-    multiply_panel(x, first, last, matrix_of(right), pack_natural, b.size(0), column, out + first * c.stride(0) + column, c.stride(0), width,
-                   /*add=*/true, panel);
+  at::parallel_for(0, divide_up(x.columns, kRows), 1, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<Half> rows;
+    rows.resize(static_cast<size_t>(kRows * even));
+    for (int64_t m = begin * kRows; m < std::min(x.columns, end * kRows); m += kRows) {
+      const int64_t count = std::min(kRows, x.columns - m);
+      transpose_columns(x, m, count, even, rows.data());
+      for (int64_t n = 0; n < y.columns; n += kPanel) {
+        for (int64_t k = 0; k < even; k += kDepth) {
+          at::native::cpublas::brgemm(count, std::min(kPanel, y.columns - n), std::min(kDepth, even - k), even, kPanel, c.stride(0), true,
+                                      rows.data() + k, packed.data() + n * even + k * kPanel, out + m * c.stride(0) + n, /*is_vnni=*/true);
+        }
+      }
+    }
+    at::native::cpublas::brgemm_release();
   });
 }
 

@@ -6,6 +6,8 @@
 namespace vsgrpo {
 namespace {
 
+constexpr int64_t kTileRows = 8192;
+
 bool use_bf16(const at::Tensor& a) { return a.scalar_type() == at::kBFloat16 && a.device().is_cpu() && bf16::available(); }
 
 // a b^T through oneDNN's linear, any strides.
@@ -27,7 +29,11 @@ at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b) { return use_bf16
 
 void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
   if (use_bf16(a)) return bf16::add_matmul_tn(c, a, b);
-  c.add_(linear_nt(a.t(), b.t(), {}));
+  // A tile of rows at a time: the product is never whole beside the sum.
+  for (int64_t first = 0; first < c.size(0); first += kTileRows) {
+    const int64_t count = std::min(kTileRows, c.size(0) - first);
+    c.narrow(0, first, count).add_(linear_nt(a.narrow(1, first, count).t(), b.t(), {}));
+  }
 }
 
 }  // namespace vsgrpo

@@ -11,7 +11,6 @@ namespace vsgrpo {
 namespace {
 
 constexpr int64_t kChunkBytes = 256 << 20;  // logits of one chunk, in the model's type
-constexpr int64_t kVocabTile = 8192;        // rows of the head whose gradient is computed at a time
 
 // What one row of logits says: log-sum-exp of z = logits / T, mean of z under the softmax, the most likely token.
 struct RowSummary {
@@ -110,15 +109,6 @@ void run_chunk(const Pass& pass, at::Tensor& logits, int64_t first, int64_t coun
 
 at::Tensor chunk_logits(const Pass& pass, int64_t first, int64_t count) { return matmul_nt(pass.chunk(first, count), pass.weight); }
 
-// grad += d_logits^T hidden, a tile of the vocabulary at a time: the product in the model's type is never whole.
-void add_head_grad(at::Tensor& grad, const at::Tensor& d_logits, const at::Tensor& hidden) {
-  for (int64_t first = 0; first < grad.size(0); first += kVocabTile) {
-    const int64_t count = std::min(kVocabTile, grad.size(0) - first);
-    at::Tensor tile = grad.narrow(0, first, count);
-    add_matmul_tn(tile, d_logits.narrow(1, first, count), hidden);
-  }
-}
-
 }  // namespace
 
 TokenStats token_logps(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& targets, double temperature) {
@@ -141,7 +131,7 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
     run_chunk(pass, logits, first, count, &loss);
     logits.narrow(0, count, logits.size(0) - count).zero_();
     d_hidden.narrow(0, first, count).copy_(matmul_nn(logits, weight.value).narrow(0, 0, count));
-    if (weight.trainable()) add_head_grad(weight.grad, logits, pass.chunk(first, count));
+    if (weight.trainable()) add_matmul_tn(weight.grad, logits, pass.chunk(first, count));
   }
   return pass.stats;
 }

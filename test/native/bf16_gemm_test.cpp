@@ -32,6 +32,17 @@ TEST_CASE("bf16 products have every element right, whatever the remainders") {
   }
 }
 
+TEST_CASE("bf16 products of a vocabulary's length are right too") {
+  if (!vsgrpo::bf16::available()) SKIP("this processor has no AVX-512 bf16");
+  const int64_t vocab = 16500;
+  const at::Tensor hidden = random(70, 66), head = random(vocab, 66), d = random(70, vocab);
+  check_product("nt", vsgrpo::bf16::matmul_nt(hidden, head, {}), at::mm(hidden.to(at::kFloat), head.to(at::kFloat).t()));
+  check_product("nn", vsgrpo::bf16::matmul_nn(d, head), at::mm(d.to(at::kFloat), head.to(at::kFloat)));
+  at::Tensor sum = at::zeros({vocab, 66});
+  vsgrpo::bf16::add_matmul_tn(sum, d, hidden);
+  CHECK_LE(golden::relative(sum, at::mm(d.to(at::kFloat).t(), hidden.to(at::kFloat))), 1e-5);
+}
+
 TEST_CASE("bf16 products read views with wider rows") {
   if (!vsgrpo::bf16::available()) SKIP("this processor has no AVX-512 bf16");
   const at::Tensor wide = random(40, 300), b = random(64, 100);
