@@ -54,13 +54,10 @@ export interface GenerateOptions {
   readonly nextPositions: Int32Array
   readonly numGenerations: number
   readonly maxNewTokens: number
-  /** 0 = greedy. */
+  /** 0 = greedy. Off: topK 0, topP 1, minP 0. */
   readonly temperature: number
-  /** 0 = off. */
   readonly topK: number
-  /** 1 = off. */
   readonly topP: number
-  /** 0 = off. */
   readonly minP: number
   /** 1 = off. Counts the tokens of the prompt too, as transformers does. */
   readonly repetitionPenalty: number
@@ -76,7 +73,7 @@ export interface Generated {
   readonly ids: Int32Array
   /** [P * G + 1] */
   readonly offsets: Int32Array
-  /** Per token, at the sampling temperature. */
+  /** Of each token, at the sampling temperature. */
   readonly logps: Float32Array
   /** [P * G] 1 = ended by an end token, 0 = ran into maxNewTokens. */
   readonly stopped: Uint8Array
@@ -92,12 +89,12 @@ export interface ForwardOptions {
   readonly checkpoint?: boolean
 }
 
+/** [K] each. */
 export interface TokenStats {
-  /** [K] */
   readonly logps: Float32Array
-  /** [K] in nats. */
+  /** In nats. */
   readonly entropy: Float32Array
-  /** [K] 1 where the target is the most likely token. */
+  /** 1 where the target is the most likely token. */
   readonly correct: Uint8Array
 }
 
@@ -110,7 +107,7 @@ export type Backward =
       /** [K] mask / normaliser of each token. */
       readonly weights: Float32Array
       readonly advantages: Float32Array
-      /** [B + 1] first token of each completion. */
+      /** [B + 1] */
       readonly offsets: Int32Array
       /** Absent: the ratio is exactly 1 (one update per batch). */
       readonly oldLogps?: Float32Array
