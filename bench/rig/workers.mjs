@@ -1,5 +1,5 @@
 /** The processes that trials run in: ours, the peer's, an executable of the build. All get the same environment. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -61,14 +61,18 @@ export async function runExecutable(name, threads) {
   }
 }
 
-/** The place of `vsgrpo_bench`; throws with the target to build. */
-export function findExecutable() {
-  const folder = process.env.VSGRPO_ADDON ? dirname(resolve(process.env.VSGRPO_ADDON)) : join(here, '../../build')
-  // The addon may lie in build/Release.
-  const places = [folder, dirname(folder)].map((dir) => join(dir, 'vsgrpo_bench'))
-  const file = places.find(existsSync)
-  if (file) return file
-  throw new Error(`[bench] expected ${places[0]}, which is not built; build the CMake target vsgrpo_bench`)
+/** The place of an executable of the build; made where it is missing, with the settings that the addon was built with. */
+export function findExecutable(name = 'vsgrpo_bench') {
+  const root = resolve(here, '../..')
+  const folder = process.env.VSGRPO_ADDON ? dirname(resolve(process.env.VSGRPO_ADDON)) : join(root, 'build')
+  const places = [folder, dirname(folder)].map((dir) => join(dir, name))
+  const found = places.find((file) => existsSync(file))
+  if (found) return found
+  for (const args of [['-DVSGRPO_BENCH=ON', folder], ['--build', folder, '--target', name]]) {
+    const { status } = spawnSync('cmake', args, { stdio: ['ignore', 'ignore', 'inherit'] })
+    if (status !== 0) throw new Error(`[bench] cmake ${args.join(' ')} failed; is the addon built? Run npm run setup`)
+  }
+  return join(folder, name)
 }
 
 /** The same for all. Waiting OpenMP threads sleep, unless the caller says otherwise. */
