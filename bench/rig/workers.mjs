@@ -68,7 +68,10 @@ export function findExecutable(name = 'vsgrpo_bench') {
   const places = [folder, dirname(folder)].map((dir) => join(dir, name))
   const found = places.find((file) => existsSync(file))
   if (found) return found
-  for (const args of [['-DVSGRPO_BENCH=ON', folder], ['--build', folder, '--target', name]]) {
+  for (const args of [
+    ['-DVSGRPO_BENCH=ON', folder],
+    ['--build', folder, '--target', name],
+  ]) {
     const { status } = spawnSync('cmake', args, { stdio: ['ignore', 'ignore', 'inherit'] })
     if (status !== 0) throw new Error(`[bench] cmake ${args.join(' ')} failed; is the addon built? Run npm run setup`)
   }
