@@ -30,7 +30,7 @@ at::ScalarType compute_type(const at::Tensor& q) {
 }
 
 // [N, heads, D] -> [heads * D, N + 16]: products read up to 16 rows past a segment, times 0.
-at::Tensor transposed_heads(const at::Tensor& x) { return at::constant_pad_nd(x.reshape({x.size(0), -1}).t(), {0, 16}); }
+at::Tensor transposed_heads(const at::Tensor& x) { return at::constant_pad_nd(x.flatten(1).t(), {0, 16}); }
 
 struct Operands {
   at::Tensor q, k, v, k_t, v_t;
