@@ -44,7 +44,7 @@ struct Operands {
   template <typename T>
   AttentionInputs<T> inputs(const Forest& forest, bool causal) const {
     const auto pointer = [](const at::Tensor& t) { return t.defined() ? t.const_data_ptr<T>() : nullptr; };
-    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0) + 16};
+    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0), k.size(0) + 16};
   }
 };
 
@@ -150,7 +150,7 @@ at::Tensor decode_attention(const at::Tensor& q, const Forest& prompts, const Kv
   const auto tiles = decode_tiles(rows, tile_tokens(shape));
   dispatch_float(out, [&]<typename T>() {
     const AttentionInputs<T> in{shape, prompts, false, queries.const_data_ptr<T>(), cache.k.const_data_ptr<T>(), nullptr, nullptr,
-                                cache.v_t.const_data_ptr<T>(), cache.v_t.stride(0)};
+                                cache.v_t.const_data_ptr<T>(), cache.k.size(0), cache.v_t.stride(0)};
     for_tiles<T>(static_cast<int64_t>(tiles.size()) * shape.kv_heads, [&](int64_t i, TileScratch<T>& scratch) {
       const auto [first, count] = tiles[static_cast<size_t>(i / shape.kv_heads)];
       const DecodeTile<T> tile{rows[static_cast<size_t>(first)].leaf, first, count, steps, cache.suffix_k.const_data_ptr<T>(),

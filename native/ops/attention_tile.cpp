@@ -69,13 +69,16 @@ int64_t first_visible(const AttentionInputs<T>& in, const Tile& tile, const Span
   return span.own && in.causal ? std::max<int64_t>(0, key - tile.first) * in.shape.group() : 0;
 }
 
-// rows [first, first + count) of x (keys or values) times B [dim, columns].
+// Rows [first, first + count) of x (keys or values) times B [dim, columns]. Where x goes on, a block is rounded up to whole
+// units: what comes behind `count` is for the caller to overwrite.
 template <typename T>
-void times_columns(const T* x, const AttentionShape& shape, int64_t kv, int64_t first, int64_t count, const std::vector<T>& b, int64_t columns,
+void times_columns(const AttentionInputs<T>& in, const T* x, int64_t kv, int64_t first, int64_t count, const std::vector<T>& b, int64_t columns,
                    float* c) {
+  const AttentionShape& shape = in.shape;
   for (int64_t i = 0; i < count; i += kKeyBlock) {
-    block_gemm({std::min(kKeyBlock, count - i), columns, shape.dim}, x + (first + i) * shape.kv_stride() + kv * shape.dim, shape.kv_stride(),
-               b.data(), false, c + i * columns, columns);
+    const int64_t exact = std::min(kKeyBlock, count - i), rows = first + i + padded(exact) <= in.rows ? padded(exact) : exact;
+    block_gemm({rows, columns, shape.dim}, x + (first + i) * shape.kv_stride() + kv * shape.dim, shape.kv_stride(), b.data(), false,
+               c + i * columns, columns);
   }
 }
 
@@ -140,6 +143,7 @@ void gradient_block(const AttentionInputs<T>& in, const Tile& tile, const Span& 
       ds[c] = scale * p[c] * (ds[c] - delta[c]);
     }
   }
+  std::fill_n(s.scores.data() + count * columns, (padded(count) - count) * columns, 0.0f);
   std::fill_n(s.d_scores.data() + count * columns, (padded(count) - count) * columns, 0.0f);
 }
 
@@ -198,10 +202,19 @@ void add_suffix_values(const AttentionInputs<T>& in, const DecodeTile<T>& tile, 
   }
 }
 
+// Rows [0, count) of `to` += x [count, columns] b [columns, dim]: by way of a block of whole units, because the rows behind
+// `count` are another thread's.
 template <typename T>
-void round_rows(const std::vector<float>& from, int64_t count, std::vector<T>& to) {
-  to.resize(static_cast<size_t>(count));
-  for (size_t i = 0; i < to.size(); ++i) to[i] = T(from[i]);
+void add_rows(const std::vector<float>& x, const std::vector<T>& b, const AttentionShape& shape, int64_t count, int64_t columns, float* to,
+              TileScratch<T>& s) {
+  const int64_t rows = padded(count);
+  s.rounded.resize(static_cast<size_t>(rows * columns));
+  for (size_t i = 0; i < s.rounded.size(); ++i) s.rounded[i] = T(x[i]);
+  s.block.resize(static_cast<size_t>(rows * shape.dim));
+  block_gemm({rows, shape.dim, columns}, s.rounded.data(), columns, b.data(), false, s.block.data(), shape.dim);
+  for (int64_t i = 0; i < count; ++i, to += shape.kv_stride()) {
+    for (int64_t d = 0; d < shape.dim; ++d) to[d] += s.block[static_cast<size_t>(i * shape.dim + d)];
+  }
 }
 
 }  // namespace
@@ -214,7 +227,7 @@ void attend_tile(const AttentionInputs<T>& in, const Tile& tile, int64_t kv, T* 
   const int64_t keys = spans.back().column + padded(spans.back().length), n = columns.padded;
   pack_columns(in.q, shape, kv, columns, s.q_t);
   s.scores.resize(static_cast<size_t>(keys * n));
-  for (const Span& span : spans) times_columns(in.k, shape, kv, span.row, span.length, s.q_t, n, s.scores.data() + span.column * n);
+  for (const Span& span : spans) times_columns(in, in.k, kv, span.row, span.length, s.q_t, n, s.scores.data() + span.column * n);
   softmax_columns(in, tile, spans, n, s);
   times_values(in, kv, spans, n, s);
   write_columns(shape, kv, columns, s, out);
@@ -234,7 +247,7 @@ void attend_decode_tile(const AttentionInputs<T>& in, const DecodeTile<T>& tile,
   const int64_t own = spans.back().column + padded(spans.back().length);
   pack_columns(in.q, shape, kv, columns, s.q_t);
   s.scores.assign(static_cast<size_t>((own + padded(tile.steps)) * n), 0.0f);
-  for (const Span& span : spans) times_columns(in.k, shape, kv, span.row, span.length, s.q_t, n, s.scores.data() + span.column * n);
+  for (const Span& span : spans) times_columns(in, in.k, kv, span.row, span.length, s.q_t, n, s.scores.data() + span.column * n);
   suffix_scores(in, tile, kv, columns, s.scores.data() + own * n);
   std::vector<Span> all = spans;
   all.push_back({0, tile.steps, own, false});
@@ -270,14 +283,12 @@ void attend_tile_backward(const AttentionInputs<T>& in, const Tile& tile, int64_
   for (const Span& span : spans_of(in, tile)) {
     for (int64_t first = 0; first < span.length; first += kKeyBlock) {
       const int64_t count = std::min(kKeyBlock, span.length - first), row = span.row + first, at = row * shape.kv_stride() + kv * dim;
-      times_columns(in.k, shape, kv, row, count, s.q_t, n, s.scores.data());
-      times_columns(in.v, shape, kv, row, count, s.d_out_t, n, s.d_scores.data());
+      times_columns(in, in.k, kv, row, count, s.q_t, n, s.scores.data());
+      times_columns(in, in.v, kv, row, count, s.d_out_t, n, s.d_scores.data());
       gradient_block(in, tile, span, first, count, n, s);
-      round_rows(s.scores, count * n, s.p_rows);
-      round_rows(s.d_scores, count * n, s.ds_rows);
       pack_matrix(s.d_scores.data(), padded(count), n, s.probabilities.data());
-      block_gemm({count, dim, n}, s.p_rows.data(), n, s.d_out_n.data(), true, grads.dv + at, shape.kv_stride());
-      block_gemm({count, dim, n}, s.ds_rows.data(), n, s.q_n.data(), true, grads.dk + at, shape.kv_stride());
+      add_rows(s.scores, s.d_out_n, shape, count, n, grads.dv + at, s);
+      add_rows(s.d_scores, s.q_n, shape, count, n, grads.dk + at, s);
       block_gemm({dim, n, padded(count)}, in.k_t + kv * dim * in.t_stride + row, in.t_stride, s.probabilities.data(), true, s.out_t.data(), n);
     }
   }

@@ -19,21 +19,21 @@ struct Tile {
   int64_t segment, first, count;
 };
 
-// What every tile of a call reads. k_t and v_t are k and v as [KV * D, rows + padding].
+// What every tile of a call reads: k and v [rows, KV, D], and k_t and v_t, which are the same as [KV * D, t_stride].
 template <typename T>
 struct AttentionInputs {
   AttentionShape shape;
   const Forest& forest;
   bool causal;
   const T *q, *k, *v, *k_t, *v_t;
-  int64_t t_stride;
+  int64_t rows, t_stride;
 };
 
 // Everything that the tiles of one thread use again.
 template <typename T>
 struct TileScratch {
-  std::vector<float> scores, d_scores, top, sum, out_t, lse, delta;
-  std::vector<T> q_t, probabilities, q_n, d_out_t, d_out_n, p_rows, ds_rows;
+  std::vector<float> scores, d_scores, top, sum, out_t, lse, delta, block;
+  std::vector<T> q_t, probabilities, q_n, d_out_t, d_out_n, rounded;
 };
 
 // out [N, H * D]; lse [N, H], in nats of the scaled scores.
