@@ -43,24 +43,26 @@ Columns columns_of(const AttentionInputs<T>& in, const Tile& tile) {
   return {in.forest.begin(tile.segment) + tile.first, in.shape.group(), count, padded(count)};
 }
 
-// x's columns as B [dim, columns].
-template <typename T>
-void pack_columns(const T* x, const AttentionShape& shape, int64_t kv, const Columns& columns, std::vector<T>& out) {
+// x's columns as B: value d of column c goes to index(c, d).
+template <typename T, typename Index>
+void pack(const T* x, const AttentionShape& shape, int64_t kv, const Columns& columns, std::vector<T>& out, const Index& index) {
   out.assign(static_cast<size_t>(shape.dim * columns.padded), T(0.0f));
   for (int64_t c = 0; c < columns.count; ++c) {
     const T* from = x + columns.offset(shape, kv, c);
-    for (int64_t d = 0; d < shape.dim; ++d) out[static_cast<size_t>(packed_index<T>(d, c, columns.padded))] = from[d];
+    for (int64_t d = 0; d < shape.dim; ++d) out[static_cast<size_t>(index(c, d))] = from[d];
   }
 }
 
-// The same as B [columns, dim].
+// As B [dim, columns].
+template <typename T>
+void pack_columns(const T* x, const AttentionShape& shape, int64_t kv, const Columns& columns, std::vector<T>& out) {
+  pack(x, shape, kv, columns, out, [n = columns.padded](int64_t c, int64_t d) { return packed_index<T>(d, c, n); });
+}
+
+// As B [columns, dim].
 template <typename T>
 void pack_rows(const T* x, const AttentionShape& shape, int64_t kv, const Columns& columns, std::vector<T>& out) {
-  out.assign(static_cast<size_t>(shape.dim * columns.padded), T(0.0f));
-  for (int64_t c = 0; c < columns.count; ++c) {
-    const T* from = x + columns.offset(shape, kv, c);
-    for (int64_t d = 0; d < shape.dim; ++d) out[static_cast<size_t>(packed_index<T>(c, d, shape.dim))] = from[d];
-  }
+  pack(x, shape, kv, columns, out, [dim = shape.dim](int64_t c, int64_t d) { return packed_index<T>(c, d, dim); });
 }
 
 // The first column that may read key `key` of a span.

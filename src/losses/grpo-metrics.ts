@@ -1,6 +1,6 @@
 /** TRL's metrics of a GRPO loss from log-probabilities alone: KL, clip ratios, vespo's weight. */
 import type { Metrics } from '../types.js'
-import { type GrpoInputs, type Row, readRow, tokenTerms } from './grpo.js'
+import { type GrpoInputs, logRatioAt, type Row, readRow, tokenTerms } from './grpo.js'
 import type { GrpoOptions } from './grpo-options.js'
 
 /** A mean and how many things it is over, so that parts of a batch add up. */
@@ -63,10 +63,7 @@ function ratiosOf(inputs: GrpoInputs, options: GrpoOptions, rows: readonly Row[]
   if (options.importanceSamplingLevel === 'sequence') {
     return [{ ratio: Math.exp(logRatio), advantage: inputs.advantages[inputs.offsets[index] ?? 0] ?? 0 }]
   }
-  return tokens.map((k) => {
-    const difference = inputs.oldLogps ? (inputs.logps[k] ?? 0) - (inputs.oldLogps[k] ?? 0) : 0
-    return { ratio: Math.exp(difference), advantage: inputs.advantages[k] ?? 0 }
-  })
+  return tokens.map((k) => ({ ratio: Math.exp(logRatioAt(inputs, k)), advantage: inputs.advantages[k] ?? 0 }))
 }
 
 function meanOf(values: readonly number[]): Measured {

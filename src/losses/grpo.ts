@@ -107,7 +107,8 @@ function factorAt({ policyMask, samplerRatios }: GrpoInputs, options: GrpoOption
   return ratio * (policyMask ? at(policyMask, k) : 1)
 }
 
-function logRatioAt({ logps, oldLogps }: GrpoInputs, k: number): number {
+/** s of one token; 0 without old log-probabilities. */
+export function logRatioAt({ logps, oldLogps }: GrpoInputs, k: number): number {
   return oldLogps ? at(logps, k) - at(oldLogps, k) : 0
 }
 
