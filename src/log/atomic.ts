@@ -58,8 +58,8 @@ export class AtomicFile {
 }
 
 /** `writeSync` may write less than it was given: goes on until all is out. */
-export function writeFully(descriptor: number, text: string): void {
-  const bytes = Buffer.from(text)
+export function writeFully(descriptor: number, content: string | Buffer): void {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done)
 }
 

@@ -2,55 +2,42 @@
  * TensorBoard's event files. Events are on disk as whole records: an append that fails half-way is taken back, and a
  * process that is killed leaves at worst a torn last record, which readers skip.
  */
-import { appendFileSync, closeSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync } from 'node:fs'
+import { mkdirSync, openSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { errorCode, saving } from './atomic.js'
 import { type EventContent, eventRecord } from './event-record.js'
+import { GrowingFile } from './growing-file.js'
 
 export class EventFile {
-  readonly file: string
-  private readonly descriptor: number
-  private open = true
+  private readonly growing: GrowingFile
 
   /** Makes a new file in `dir`, named after the second, the machine and the process. `now`: milliseconds since 1970. */
   constructor(
     dir: string,
     private readonly now: () => number,
   ) {
-    const opened = saving(dir, () => {
+    const { file, descriptor } = saving(dir, () => {
       mkdirSync(dir, { recursive: true })
       return openNew(join(dir, stem(now())))
     })
-    this.file = opened.file
-    this.descriptor = opened.descriptor
+    this.growing = new GrowingFile(file, descriptor)
     this.append(0, [{ kind: 'version' }])
   }
 
   /** Appends events of a step in one write; on an error the file is as it was before. */
   append(step: number, contents: readonly EventContent[]): void {
     const stamp = { wallTime: this.now() / 1000, step }
-    const bytes = Buffer.concat(contents.map((content) => eventRecord(content, stamp)))
-    const { size } = fstatSync(this.descriptor)
-    saving(this.file, () => {
-      try {
-        appendFileSync(this.descriptor, bytes)
-      } catch (error) {
-        ftruncateSync(this.descriptor, size)
-        throw error
-      }
-    })
+    this.growing.append(Buffer.concat(contents.map((content) => eventRecord(content, stamp))))
   }
 
   /** Waits until the events are on the disk itself. */
   flush(): void {
-    saving(this.file, () => fsyncSync(this.descriptor))
+    this.growing.flush()
   }
 
   close(): void {
-    if (!this.open) return
-    this.open = false
-    closeSync(this.descriptor)
+    this.growing.close()
   }
 }
 

@@ -2,48 +2,37 @@
  * JSON Lines files that grow while a run goes on. A row is on disk as a whole or not at all: a write that fails half-way
  * is taken back. Numbers that JSON cannot hold (NaN, infinities) are written as null.
  */
-import { closeSync, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { saving, writeAtomically, writeFully } from './atomic.js'
+import { saving, writeAtomically } from './atomic.js'
+import { GrowingFile } from './growing-file.js'
 
 export type Row = Record<string, unknown>
 
 export class LineFile {
-  private readonly descriptor: number
-  private open = true
+  private readonly growing: GrowingFile
 
   /** Opens for appending; the file and its folder are made when missing. */
-  constructor(readonly file: string) {
-    this.descriptor = saving(file, () => {
+  constructor(file: string) {
+    const descriptor = saving(file, () => {
       mkdirSync(dirname(file), { recursive: true })
       return openSync(file, 'a')
     })
+    this.growing = new GrowingFile(file, descriptor)
   }
 
   /** Appends rows in one write; on an error the file is as it was before. */
   append(rows: readonly object[]): void {
-    if (rows.length === 0) return
-    const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-    const size = fstatSync(this.descriptor).size
-    saving(this.file, () => {
-      try {
-        writeFully(this.descriptor, text)
-      } catch (error) {
-        if (fstatSync(this.descriptor).size > size) ftruncateSync(this.descriptor, size)
-        throw error
-      }
-    })
+    if (rows.length > 0) this.growing.append(rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   }
 
   /** Waits until the rows are on the disk itself. */
   flush(): void {
-    saving(this.file, () => fsyncSync(this.descriptor))
+    this.growing.flush()
   }
 
   close(): void {
-    if (!this.open) return
-    this.open = false
-    closeSync(this.descriptor)
+    this.growing.close()
   }
 }
 
