@@ -39,14 +39,16 @@ export function packPrompts(prompts: readonly Prompt[]): PackedPrompts {
 }
 
 /**
- * Packs whole sequences for scoring and training. A completion's segment holds its tokens but the last, which is only
- * predicted; its first token is predicted from the last row of the prompt.
+ * Packs whole sequences for scoring and training: all prompts, as `packPrompts` packs them, then the completions. A
+ * completion's segment holds its tokens but the last, which is only predicted; its first token is predicted from the last
+ * row of the prompt.
  */
 export function packSequences(sequences: readonly Sequence[]): PackedSequences {
   const forest = new Forest()
   const offsets = new Int32Array(sequences.length + 1)
+  const leaves = sequences.map(({ prompt }) => forest.leafOf(prompt))
   const segments = sequences.map(({ prompt, completionIds, learnsPrompt = false }, i) => {
-    const leaf = forest.leafOf(prompt)
+    const leaf = leaves[i] ?? -1
     const learned = learnsPrompt ? prompt.ids.subarray(1) : new Int32Array()
     offsets[i + 1] = (offsets[i] ?? 0) + learned.length + completionIds.length
     return { leaf, segment: forest.addCompletion(leaf, prompt, completionIds), completionIds, learned }

@@ -64,6 +64,8 @@ export interface GenerateOptions {
   readonly eosIds: Int32Array
   /** [P * G] one stream of random numbers per sequence, whatever else is in the batch. */
   readonly seeds: BigUint64Array
+  /** Keeps the prompts' pass and its graph for the next `forward` with `grad`, which uses it if its batch begins with them. */
+  readonly keepPrompts?: boolean
   /** [1] set to 1 to stop: the call rejects with code ABORTED. */
   readonly abort?: Int32Array
 }
@@ -87,6 +89,8 @@ export interface ForwardOptions {
   readonly temperature: number
   /** Layers keep only their inputs and run again in the backward pass. Default false. */
   readonly checkpoint?: boolean
+  /** Whether the statistics have `logitMean`. Default false. */
+  readonly logitMean?: boolean
 }
 
 /** [K] each. */
@@ -96,6 +100,8 @@ export interface TokenStats {
   readonly entropy: Float32Array
   /** 1 where the target is the most likely token. */
   readonly correct: Uint8Array
+  /** Mean of the logits over the vocabulary, before the temperature; only where the pass was asked for it. */
+  readonly logitMean?: Float32Array
 }
 
 /** What `backward` takes: gradients from outside, or a built-in loss computed in the same pass as the logits. */
@@ -153,6 +159,8 @@ export interface OptimizerOptions {
   readonly epsilon: number
   /** Applied to matrices only, as transformers' Trainer does. */
   readonly weightDecay: number
+  /** Of the moments; float32 unless said. */
+  readonly stateDtype?: DType
 }
 
 export interface NativeOptimizer {

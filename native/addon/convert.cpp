@@ -193,6 +193,11 @@ Loss to_loss(const Napi::Object& from) {
                     to_grpo_options(object_field(from, "options"))};
 }
 
+AdamWOptions to_adamw_options(const Napi::Object& from) {
+  return {number(from, "beta1"), number(from, "beta2"), number(from, "epsilon"), number(from, "weightDecay"),
+          from.Has("stateDtype") ? to_dtype(text(from, "stateDtype")) : at::kFloat};
+}
+
 ModelOptions to_model_options(const Napi::Object& from) {
   ModelOptions options;
   options.dtype = to_dtype(text(from, "dtype"));
@@ -218,6 +223,7 @@ GenerateOptions to_generate_options(const Napi::Object& from) {
   options.max_new_tokens = integer(from, "maxNewTokens");
   options.sampling = {static_cast<float>(number(from, "temperature")), integer(from, "topK"), static_cast<float>(number(from, "topP")),
                       static_cast<float>(number(from, "minP")), static_cast<float>(number(from, "repetitionPenalty"))};
+  options.keep_prompts = from.Has("keepPrompts") && boolean(from, "keepPrompts");
   const float temperature = options.sampling.temperature;
   VS_CHECK(temperature == 0 || (temperature >= 1e-3f && temperature <= 1e6f), "BAD_ARGUMENT",
            "[temperature] expected 0 (greedy) or 0.001 to 1e6, got ", temperature);
@@ -270,6 +276,7 @@ Napi::Object js_stats(Napi::Env env, const TokenStats& stats) {
   out.Set("logps", js_floats(env, stats.logps));
   out.Set("entropy", js_floats(env, stats.entropy));
   out.Set("correct", js_bytes(env, stats.correct));
+  if (stats.logit_mean.defined()) out.Set("logitMean", js_floats(env, stats.logit_mean));
   return out;
 }
 

@@ -25,6 +25,7 @@ Batch to_batch(const Napi::Object& from);
 Targets to_targets(const Napi::Object& from);
 Loss to_loss(const Napi::Object& from);
 ModelOptions to_model_options(const Napi::Object& from);
+AdamWOptions to_adamw_options(const Napi::Object& from);
 GenerateOptions to_generate_options(const Napi::Object& from);
 PatchifyOptions to_patchify_options(const Napi::Object& from);
 

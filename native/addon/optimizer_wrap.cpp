@@ -20,10 +20,9 @@ OptimizerWrap::OptimizerWrap(const Napi::CallbackInfo& info)
     const auto policy = wrap->use();
     auto parameters = policy->trainable();
     VS_CHECK(!parameters.empty(), "NO_GRADIENT", "[Optimizer] the model has no trainable parameters: load it with trainable: true");
-    *optimizer_ = std::make_shared<AdamW>(std::move(parameters), AdamWOptions{number(options, "beta1"), number(options, "beta2"),
-                                                                              number(options, "epsilon"), number(options, "weightDecay")},
-                                          policy);
+    *optimizer_ = std::make_shared<AdamW>(std::move(parameters), to_adamw_options(options), policy);
     wrap->own_optimizer(optimizer_);
+    model_ = policy;
   });
   ++engine_.handles.optimizers;
 }
@@ -43,7 +42,11 @@ Napi::Value OptimizerWrap::step(const Napi::CallbackInfo& info) {
     const Napi::Object options = object_argument(info, 0, "step: options");
     const double lr = number(options, "lr"), max_norm = number(options, "maxGradNorm");
     return engine_.run<double>(
-        info.Env(), [=] { return optimizer->step(lr, max_norm); },
+        info.Env(),
+        [=, model = model_] {
+          if (const auto changed = model.lock()) changed->forget_prompts();
+          return optimizer->step(lr, max_norm);
+        },
         [](Napi::Env env, double& norm) -> Napi::Value {
           Napi::Object out = Napi::Object::New(env);
           out.Set("gradNorm", norm);
@@ -64,7 +67,10 @@ Napi::Value OptimizerWrap::load(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto optimizer = use();
     const std::string file = text_argument(info, 0, "load: file");
-    return engine_.run(info.Env(), [=] { optimizer->load(file); });
+    return engine_.run(info.Env(), [=, model = model_] {
+      if (const auto changed = model.lock()) changed->forget_prompts();
+      optimizer->load(file);
+    });
   });
 }
 

@@ -69,6 +69,7 @@ class OptimizerWrap : public Napi::ObjectWrap<OptimizerWrap> {
 
   Engine& engine_;
   Handle<AdamW> optimizer_;
+  std::weak_ptr<Qwen2VL> model_;
 };
 
 }  // namespace vsgrpo

@@ -21,6 +21,7 @@ at::ScalarType parse_dtype(const std::string& name, const std::string& where) {
   if (name == "BF16") return at::kBFloat16;
   if (name == "F16") return at::kHalf;
   if (name == "F64") return at::kDouble;
+  if (name == "I16") return at::kShort;
   if (name == "I32") return at::kInt;
   if (name == "I64") return at::kLong;
   if (name == "U8") return at::kByte;
@@ -32,6 +33,7 @@ const char* dtype_name(at::ScalarType dtype) {
   switch (dtype) {
     case at::kFloat: return "F32";
     case at::kBFloat16: return "BF16";
+    case at::kShort: return "I16";
     case at::kInt: return "I32";
     case at::kLong: return "I64";
     case at::kByte: return "U8";

@@ -5,10 +5,12 @@
 
 #include "core/buckets.h"
 #include "core/check.h"
+#include "core/parallel.h"
 #include "ops/attention.h"
 #include "ops/bf16_dot.h"
 #include "ops/bf16_gemm.h"
 #include "ops/matmul.h"
+#include "ops/rows.h"
 
 namespace vsgrpo {
 namespace {
@@ -23,14 +25,8 @@ class Generation {
   std::vector<Completion> run(const std::atomic<int>* abort) {
     const auto check_abort = [&] { VS_CHECK(!abort || abort->load() == 0, "ABORTED", "[generate] stopped on request"); };
     check_abort();
-    PromptCache cache;
-    PassOptions pass;
-    pass.rows = last_rows();
-    pass.cache = &cache;
-    const at::Tensor hidden = model_.hidden(prompts_, pass);
     std::vector<KvCache> layers;
-    for (size_t i = 0; i < cache.k.size(); ++i) layers.emplace_back(cache.k[i], cache.v[i], rows(), options_.max_new_tokens);
-    cache = {};
+    const at::Tensor hidden = encode_prompts(layers);
     std::vector<int64_t> active(static_cast<size_t>(rows()));
     for (size_t i = 0; i < active.size(); ++i) active[i] = static_cast<int64_t>(i);
     sample(logits(hidden), active, /*one logits row per*/ options_.num_generations);
@@ -62,16 +58,39 @@ class Generation {
     return ids;
   }
 
+  // The last hidden state of every prompt, [P, H], and what decoding reads of them.
+  at::Tensor encode_prompts(std::vector<KvCache>& layers) {
+    const auto pass = std::make_shared<PromptPass>();
+    PassOptions options;
+    options.grad = options_.keep_prompts;
+    options.rows = last_rows();
+    options.cache = &pass->cache;
+    pass->hidden = model_.hidden(prompts_, options);
+    const PromptCache& cache = pass->cache;
+    for (size_t i = 0; i < cache.k.size(); ++i) layers.emplace_back(cache.k[i].detach(), cache.v[i].detach(), rows(), options_.max_new_tokens);
+    const at::Tensor hidden = pass->hidden.detach();
+    if (options_.keep_prompts) {
+      pass->prompts = prompts_;
+      pass->rows = options.rows;
+      model_.keep(pass);
+    }
+    return hidden;
+  }
+
   at::Tensor last_rows() const {
     std::vector<int64_t> last;
     for (const int64_t leaf : options_.leaves) last.push_back(prompts_.forest.offsets[static_cast<size_t>(leaf) + 1] - 1);
     return at::tensor(last);
   }
 
+  // [R, V] of R rows and padding; valid until the next call.
   at::Tensor logits(const at::Tensor& unpadded) {
-    const int64_t rows = unpadded.size(0);
-    const at::Tensor hidden = at::constant_pad_nd(unpadded, {0, 0, 0, padded_rows(rows) - rows});
-    return matmul_nt(model_.decoder().final_norm(hidden), model_.decoder().head().value).to(at::kFloat);
+    const int64_t rows = unpadded.size(0), padded = padded_rows(rows);
+    const at::Tensor hidden = at::constant_pad_nd(unpadded, {0, 0, 0, padded - rows}), &head = model_.decoder().head().value;
+    if (!logits_.defined() || logits_.size(0) < padded) logits_ = at::empty({padded, head.size(0)}, head.options());
+    at::Tensor out = logits_.narrow(0, 0, padded);
+    matmul_nt_into(out, model_.decoder().final_norm(hidden), head);
+    return out;
   }
 
   // The last token of every active row through the decoder: [A, H], and padding.
@@ -100,10 +119,11 @@ class Generation {
   // Row i of the active ones reads logits row i / rows_per_logits.
   void sample(const at::Tensor& logits, const std::vector<int64_t>& active, int64_t rows_per_logits) {
     const int64_t vocab = logits.size(1);
-    const float* data = logits.const_data_ptr<float>();
-    at::parallel_for(0, static_cast<int64_t>(active.size()), 1, [&](int64_t begin, int64_t end) {
-      std::vector<float> scratch;
-      for (int64_t i = begin; i < end; ++i) sample_row(data + i / rows_per_logits * vocab, vocab, active[static_cast<size_t>(i)], scratch);
+    dispatch_float(logits, [&]<typename T>() {
+      const T* data = logits.const_data_ptr<T>();
+      parallel_for(0, static_cast<int64_t>(active.size()), 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) sample_row(data + i / rows_per_logits * vocab, vocab, active[static_cast<size_t>(i)]);
+      });
     });
   }
 
@@ -114,7 +134,9 @@ class Generation {
     }
   }
 
-  void sample_row(const float* logits, int64_t vocab, int64_t row, std::vector<float>& scratch) {
+  template <typename T>
+  void sample_row(const T* logits, int64_t vocab, int64_t row) {
+    thread_local std::vector<float> scratch;
     Completion& c = completion(row);
     const SamplingOptions& sampling = options_.sampling;
     std::vector<int32_t> seen;
@@ -122,11 +144,13 @@ class Generation {
       seen = prompt_ids_[static_cast<size_t>(prompt_of(row))];
       seen.insert(seen.end(), c.ids.begin(), c.ids.end());
     }
-    scratch.assign(logits, logits + vocab);
+    scratch.resize(static_cast<size_t>(vocab));
+    for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]);
+    const float temperature = sampling.temperature == 0.0f ? 1.0f : sampling.temperature, lse = row_lse(scratch.data(), vocab, temperature);
     if (sampling.temperature > 0) forbid_placeholders(scratch);
     const int64_t token = sample_token(scratch, sampling, seen, uniform(options_.seeds[static_cast<size_t>(row)], c.ids.size()));
     c.ids.push_back(static_cast<int32_t>(token));
-    c.logps.push_back(row_logp(logits, vocab, token, sampling.temperature == 0.0f ? 1.0f : sampling.temperature));
+    c.logps.push_back(static_cast<float>(logits[token]) * (1.0f / temperature) - lse);
     c.stopped = std::find(options_.eos_ids.begin(), options_.eos_ids.end(), token) != options_.eos_ids.end();
   }
 
@@ -135,6 +159,7 @@ class Generation {
   const GenerateOptions& options_;
   std::vector<std::vector<int32_t>> prompt_ids_;
   std::vector<Completion> completions_;
+  at::Tensor logits_;
 };
 
 void validate(const Batch& prompts, const GenerateOptions& o) {
@@ -156,6 +181,8 @@ std::vector<Completion> generate(Qwen2VL& model, const Batch& prompts, const Gen
   at::NoGradGuard no_grad;
   prompts.forest.validate(prompts.ids.size(0));
   validate(prompts, options);
+  VS_CHECK(!options.keep_prompts || model.options().trainable, "NO_GRADIENT", "[generate] keepPrompts needs a model loaded with trainable: true");
+  model.forget_prompts();
   return Generation(model, prompts, options).run(abort);
 }
 

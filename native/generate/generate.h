@@ -16,6 +16,7 @@ struct GenerateOptions {
   int64_t num_generations = 1;
   int64_t max_new_tokens = 1;
   SamplingOptions sampling;
+  bool keep_prompts = false;  // see Qwen2VL::keep
 };
 
 struct Completion {

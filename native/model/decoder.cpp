@@ -88,11 +88,16 @@ RopeTable Decoder::rope(const at::Tensor& positions) const {
   return mrope_table(positions, config_.head_dim, config_.rope_theta, config_.mrope_section, embed_tokens.value.scalar_type());
 }
 
-at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, const at::Tensor& rows) {
-  const Qkv qkv = project(x, rope, pass.adapter);
+at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, size_t index,
+                                 const at::Tensor& rows) {
+  Qkv qkv = project(x, rope, pass.adapter);
   if (pass.cache) {
     pass.cache->k.push_back(qkv.k);
     pass.cache->v.push_back(qkv.v);
+  }
+  if (pass.prefix) {
+    qkv.k = at::cat({pass.prefix->k[index].narrow(0, 0, pass.prefix_rows), qkv.k});
+    qkv.v = at::cat({pass.prefix->v[index].narrow(0, 0, pass.prefix_rows), qkv.v});
   }
   const at::Tensor attention = forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true);
   if (!rows.defined()) return finish(x, attention, pass.adapter);
@@ -103,9 +108,11 @@ at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& f
   // Padded to a bucket with row 0: nothing reads what it gives.
   const int64_t count = pass.rows.defined() ? pass.rows.size(0) : x.size(0);
   const at::Tensor rows = pass.rows.defined() ? at::constant_pad_nd(pass.rows, {0, bucket_rows(count, kFewRows) - count}) : at::Tensor();
-  for (DecoderLayer& layer : layers) {
-    const at::Tensor wanted = &layer == &layers.back() ? rows : at::Tensor();
-    const auto run = [&layer, rope, forest, pass, wanted](const at::Tensor& h) { return layer.forward(h, rope, forest, pass, wanted); };
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const at::Tensor wanted = i + 1 == layers.size() ? rows : at::Tensor();
+    const auto run = [&layer = layers[i], rope, forest, pass, i, wanted](const at::Tensor& h) {
+      return layer.forward(h, rope, forest, pass, i, wanted);
+    };
     x = pass.checkpoint ? checkpointed(x, run) : run(x);
   }
   return x.narrow(0, 0, count);

@@ -18,7 +18,9 @@ struct PassOptions {
   bool grad = false;
   bool checkpoint = false;  // layers keep only their inputs for the backward pass
   at::Tensor rows = {};     // int64: only these come out; defined = the last layer computes no others after its attention
-  PromptCache* cache = nullptr;
+  PromptCache* cache = nullptr;            // filled
+  const PromptCache* prefix = nullptr;     // the first `prefix_rows` rows of the forest were run before: x holds the others
+  int64_t prefix_rows = 0;
 };
 
 class DecoderLayer {
@@ -28,8 +30,9 @@ class DecoderLayer {
   // The two halves of a layer, around the attention: shared by training and decoding.
   Qkv project(const at::Tensor& x, const RopeTable& rope, bool adapter);
   at::Tensor finish(const at::Tensor& x, const at::Tensor& attention, bool adapter);
-  // A whole layer; fills `cache` when given.
-  at::Tensor forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, const at::Tensor& rows);
+  // A whole layer, number `index`; with `rows`, only these come out.
+  at::Tensor forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, size_t index,
+                     const at::Tensor& rows);
 
   void collect(const std::string& prefix, WeightSlots& slots);
   // The linear layers with Hugging Face's names of the parts of their fused output.

@@ -1,6 +1,7 @@
 #include "model/forward.h"
 
 #include "core/check.h"
+#include "ops/logit_mean.h"
 
 namespace vsgrpo {
 namespace {
@@ -46,20 +47,31 @@ Loss unfold(const Loss& loss, const std::function<TokenStats()>& stats) {
 }  // namespace
 
 Forward::Forward(std::shared_ptr<Qwen2VL> model, const Batch& batch, const Targets& targets, const ForwardOptions& options)
-    : model_(std::move(model)), target_ids_(targets.ids), temperature_(options.temperature), has_graph_(options.grad) {
+    : model_(std::move(model)), target_ids_(targets.ids), temperature_(options.temperature), logit_mean_(options.logit_mean),
+      has_graph_(options.grad) {
   VS_CHECK(!options.grad || model_->options().trainable, "NO_GRADIENT", "[forward] the model was loaded without gradients (trainable: false)");
   const int64_t n = batch.ids.size(0), k = targets.rows.size(0);
   VS_CHECK(targets.ids.size(0) == k, "BAD_SHAPE", "[forward] expected ", k, " target ids, got ", targets.ids.size(0));
   VS_CHECK(k == 0 || (targets.rows.min().item<int64_t>() >= 0 && targets.rows.max().item<int64_t>() < n), "BAD_SHAPE",
            "[forward] target rows must lie in [0, ", n, ")");
   at::AutoGradMode mode(options.grad);
-  const PassOptions pass{options.adapter, options.grad, options.checkpoint, targets.rows};
-  hidden_ = model_->decoder().final_norm(model_->hidden(batch, pass));
+  PassOptions pass{options.adapter, options.grad, options.checkpoint};
+  if (options.grad) prompts_ = model_->take_prompts(batch, targets.rows);
+  // Layers that are run again for the backward pass know their own input only, not the prompts'.
+  if (options.checkpoint || !options.adapter) prompts_.reset();
+  if (!prompts_) pass.rows = targets.rows;
+  hidden_ = model_->decoder().final_norm(prompts_ ? model_->hidden_after(*prompts_, batch, targets.rows, pass) : model_->hidden(batch, pass));
 }
 
 TokenStats Forward::logps() {
   at::NoGradGuard no_grad;
-  return token_logps(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_);
+  TokenStats stats = token_logps(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_);
+  add_logit_mean(stats);
+  return stats;
+}
+
+void Forward::add_logit_mean(TokenStats& stats) const {
+  if (logit_mean_) stats.logit_mean = logit_mean(hidden_.detach(), model_->decoder().head().value);
 }
 
 Forward::Result Forward::backward(const Loss& loss) {
@@ -72,10 +84,12 @@ Forward::Result Forward::backward(const Loss& loss) {
     at::NoGradGuard no_grad;
     result.stats = token_logps_backward(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_,
                                         per_token, d_hidden);
+    add_logit_mean(result.stats);
     result.loss = loss_value(loss, result.stats);
   }
   torch::autograd::backward({hidden_}, {d_hidden});
   hidden_ = hidden_.detach();
+  prompts_.reset();
   return result;
 }
 

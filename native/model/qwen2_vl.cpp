@@ -71,6 +71,26 @@ at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {
   return pass.rows.defined() ? hidden : hidden.narrow(0, 0, batch.ids.size(0));
 }
 
+std::shared_ptr<const PromptPass> Qwen2VL::take_prompts(const Batch& batch, const at::Tensor& target_rows) {
+  const auto kept = std::move(kept_);
+  kept_.reset();
+  return kept && kept->leads(batch, target_rows) ? kept : nullptr;
+}
+
+at::Tensor Qwen2VL::hidden_after(const PromptPass& prompts, const Batch& batch, const at::Tensor& target_rows, PassOptions pass) {
+  validate(batch);
+  at::AutoGradMode mode(pass.grad);
+  const int64_t first = prompts.prompts.ids.size(0), count = batch.ids.size(0) - first, padding = bucket_rows(count) - count;
+  const auto behind = [&](const at::Tensor& t) { return at::constant_pad_nd(t.narrow(-1, first, count), {0, padding}); };
+  const auto [rows, places] = prompts.select(target_rows);
+  pass.rows = rows;
+  pass.prefix = &prompts.cache;
+  pass.prefix_rows = first;
+  const at::Tensor x = decoder_.embed(behind(batch.ids).to(at::kLong), gradient_anchor());
+  const at::Tensor hidden = decoder_.forward(x, decoder_.rope(behind(batch.positions)), batch.forest, pass);
+  return at::cat({prompts.hidden, hidden}).index_select(0, places);
+}
+
 void Qwen2VL::add_lora(const LoraConfig& lora) {
   VS_CHECK(lora.r > 0, "BAD_ARGUMENT", "[lora] r must be positive, got ", lora.r);
   auto generator = at::make_generator<at::CPUGeneratorImpl>(lora.seed);
@@ -141,6 +161,7 @@ int64_t Qwen2VL::parameter_count() {
 
 void Qwen2VL::mix(Qwen2VL& other, double alpha) {
   at::NoGradGuard no_grad;
+  forget_prompts();
   const WeightSlots own = slots(), theirs = other.slots();
   VS_CHECK(own.size() == theirs.size(), "BAD_SHAPE", "[mix] the models have ", own.size(), " and ", theirs.size(), " weights");
   for (size_t i = 0; i < own.size(); ++i) {

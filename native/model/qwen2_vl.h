@@ -1,9 +1,8 @@
 // Qwen2-VL: vision tower, decoder and head assembled; checkpoints in Hugging Face's layout; LoRA.
 #pragma once
-#include <array>
 #include <optional>
 
-#include "model/decoder.h"
+#include "model/prompt_pass.h"
 #include "model/vision.h"
 #include "ops/token_logps.h"
 
@@ -24,24 +23,20 @@ struct ModelOptions {
   std::string adapter_dir;  // empty: fresh adapters (B = 0)
 };
 
-// Shapes as in src/native.ts: ids int32 [N], positions int32 [3, N], patches float32 [P, 1176].
-struct Batch {
-  Forest forest;
-  at::Tensor ids, positions, patches;
-  std::vector<std::array<int64_t, 3>> grids;
-};
-
-// rows int64 [K], ids int32 [K].
-struct Targets {
-  at::Tensor rows, ids;
-};
-
 class Qwen2VL {
  public:
   static std::shared_ptr<Qwen2VL> load(const std::string& dir, const ModelOptions& options);
 
   // Hidden states before the final norm: of all rows, [N, H], or of `pass.rows`.
   at::Tensor hidden(const Batch& batch, const PassOptions& pass);
+
+  // Keeps the prompts' part of the next training pass. Every change of the weights has to be followed by forget_prompts().
+  void keep(std::shared_ptr<const PromptPass> prompts) { kept_ = std::move(prompts); }
+  void forget_prompts() { kept_.reset(); }
+  // What was kept, if `batch` begins with it; null otherwise. It is not kept any longer.
+  std::shared_ptr<const PromptPass> take_prompts(const Batch& batch, const at::Tensor& target_rows);
+  // hidden() of the rows `target_rows`, going on from the prompts that `batch` begins with.
+  at::Tensor hidden_after(const PromptPass& prompts, const Batch& batch, const at::Tensor& target_rows, PassOptions pass);
 
   // Moves every weight towards another model's: w = (1 - alpha) w + alpha w'. Throws Error("BAD_SHAPE") when they differ.
   void mix(Qwen2VL& other, double alpha);
@@ -74,6 +69,7 @@ class Qwen2VL {
   ModelOptions options_;
   VisionTower vision_;
   Decoder decoder_;
+  std::shared_ptr<const PromptPass> kept_;
 };
 
 }  // namespace vsgrpo

@@ -10,9 +10,11 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-std::vector<Tile> tiles_of(const Forest& forest, const std::vector<int64_t>& segments, int64_t tokens) {
+// Of the segments that have queries: those from row `first_row` on.
+std::vector<Tile> tiles_of(const Forest& forest, const std::vector<int64_t>& segments, int64_t first_row, int64_t tokens) {
   std::vector<Tile> tiles;
   for (const int64_t s : segments) {
+    if (forest.begin(s) < first_row) continue;
     for (int64_t t = 0; t < forest.length(s); t += tokens) tiles.push_back({s, t, std::min(tokens, forest.length(s) - t)});
   }
   return tiles;
@@ -44,21 +46,21 @@ struct Operands {
   template <typename T>
   AttentionInputs<T> inputs(const Forest& forest, bool causal) const {
     const auto pointer = [](const at::Tensor& t) { return t.defined() ? t.const_data_ptr<T>() : nullptr; };
-    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0), k.size(0) + 16};
+    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0), k.size(0) + 16, k.size(0) - q.size(0)};
   }
 };
 
 // Runs body(index) for every one of `count`, a scratch per thread.
 template <typename T, typename Body>
 void for_tiles(int64_t count, const Body& body) {
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     TileScratch<T> scratch;
     for (int64_t i = begin; i < end; ++i) body(i, scratch);
     at::native::cpublas::brgemm_release();
   });
 }
 
-void zero_padding(at::Tensor& rows, const Forest& forest) { rows.narrow(0, forest.rows(), rows.size(0) - forest.rows()).zero_(); }
+void zero_padding(at::Tensor& rows, int64_t used) { rows.narrow(0, used, rows.size(0) - used).zero_(); }
 
 // Runs of rows that follow each other and share a prompt, a tile's worth at most: {first, count}.
 std::vector<std::pair<int64_t, int64_t>> decode_tiles(const std::vector<DecodeRow>& rows, int64_t tokens) {
@@ -76,10 +78,11 @@ struct ForestAttention : torch::autograd::Function<ForestAttention> {
     const at::ScalarType type = compute_type(q);
     const Operands operands(q, k, v, type, /*grad=*/false);
     at::Tensor out = at::empty({q.size(0), q.size(1) * q.size(2)}, type), lse = at::empty({q.size(0), q.size(1)}, at::kFloat);
-    zero_padding(out, forest);
+    const int64_t first_row = k.size(0) - q.size(0);
+    zero_padding(out, forest.rows() - first_row);
     dispatch_float(out, [&]<typename T>() {
       const auto in = operands.inputs<T>(forest, causal);
-      const auto tiles = tiles_of(forest, all_segments(forest), tile_tokens(in.shape));
+      const auto tiles = tiles_of(forest, all_segments(forest), first_row, tile_tokens(in.shape));
       for_tiles<T>(static_cast<int64_t>(tiles.size()) * in.shape.kv_heads, [&](int64_t i, TileScratch<T>& scratch) {
         attend_tile(in, tiles[static_cast<size_t>(i / in.shape.kv_heads)], i % in.shape.kv_heads, out.mutable_data_ptr<T>(),
                     lse.mutable_data_ptr<float>(), scratch);
@@ -102,7 +105,8 @@ struct ForestAttention : torch::autograd::Function<ForestAttention> {
     const Forest forest{ctx->saved_data["offsets"].toIntVector(), ctx->saved_data["parents"].toIntVector()};
     const bool causal = ctx->saved_data["causal"].toBool();
     at::Tensor dq = at::empty_like(operands.q), dk = at::zeros(operands.k.sizes(), at::kFloat), dv = at::zeros_like(dk);
-    zero_padding(dq, forest);
+    const int64_t first_row = operands.k.size(0) - operands.q.size(0);
+    zero_padding(dq, forest.rows() - first_row);
     const auto trees = forest.trees();
     dispatch_float(out, [&]<typename T>() {
       const auto in = operands.inputs<T>(forest, causal);
@@ -110,7 +114,7 @@ struct ForestAttention : torch::autograd::Function<ForestAttention> {
                                      dq.mutable_data_ptr<T>(), dk.mutable_data_ptr<float>(), dv.mutable_data_ptr<float>()};
       // A tree's key gradients are shared by all its segments: one thread works on one (tree, kv head) at a time.
       for_tiles<T>(static_cast<int64_t>(trees.size()) * in.shape.kv_heads, [&](int64_t i, TileScratch<T>& scratch) {
-        for (const Tile& tile : tiles_of(forest, trees[static_cast<size_t>(i / in.shape.kv_heads)], tile_tokens(in.shape))) {
+        for (const Tile& tile : tiles_of(forest, trees[static_cast<size_t>(i / in.shape.kv_heads)], first_row, tile_tokens(in.shape))) {
           attend_tile_backward(in, tile, i % in.shape.kv_heads, targets, scratch);
         }
       });

@@ -7,7 +7,8 @@
 
 namespace vsgrpo {
 
-// q [N, H, D], k and v [N, KV, D] -> [N, H * D]. Scale D^-0.5. Rows behind the forest's are padding: their output is zero.
+// q [M, H, D], k and v [N, KV, D] -> [M, H * D]. Scale D^-0.5. The queries are those of the last M rows, and begin with a
+// segment. Rows behind the forest's are padding: their output is zero.
 at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Forest& forest, bool causal);
 
 // What decoding reads in one layer: the keys and values of the prompts, shared, and what each row has added since. In

@@ -29,7 +29,7 @@ std::vector<Span> spans_of(const AttentionInputs<T>& in, const Tile& tile) {
   return spans;
 }
 
-// The columns of a tile: query head c % group of token c / group, padded.
+// The columns of a tile: query head c % group of token c / group, padded. `row` counts from the first that has a query.
 struct Columns {
   int64_t row, group, count, padded;
   int64_t offset(const AttentionShape& shape, int64_t kv, int64_t c) const {
@@ -40,7 +40,7 @@ struct Columns {
 template <typename T>
 Columns columns_of(const AttentionInputs<T>& in, const Tile& tile) {
   const int64_t count = tile.count * in.shape.group();
-  return {in.forest.begin(tile.segment) + tile.first, in.shape.group(), count, padded(count)};
+  return {in.forest.begin(tile.segment) + tile.first - in.first_row, in.shape.group(), count, padded(count)};
 }
 
 // x's columns as B: value d of column c goes to index(c, d).

@@ -19,14 +19,15 @@ struct Tile {
   int64_t segment, first, count;
 };
 
-// What every tile of a call reads: k and v [rows, KV, D], and k_t and v_t, which are the same as [KV * D, t_stride].
+// What every tile of a call reads: k and v [rows, KV, D], and k_t and v_t, which are the same as [KV * D, t_stride]. q, and
+// what a tile writes, begin with the forest's row `first_row`.
 template <typename T>
 struct AttentionInputs {
   AttentionShape shape;
   const Forest& forest;
   bool causal;
   const T *q, *k, *v, *k_t, *v_t;
-  int64_t rows, t_stride;
+  int64_t rows, t_stride, first_row = 0;
 };
 
 // Everything that the tiles of one thread use again.

@@ -1,12 +1,13 @@
 #include "ops/bf16_dot.h"
 
+#include <algorithm>
+
 #include "core/check.h"
+#include "core/parallel.h"
+#include "ops/bf16_pack.h"
 
 #ifdef __x86_64__
-// GCC 12 takes the undefined halves of its own intrinsics for mistakes of ours.
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#include <immintrin.h>
+#include "ops/avx512.h"
 #endif
 
 namespace vsgrpo::bf16 {
@@ -14,11 +15,22 @@ namespace vsgrpo::bf16 {
 #ifdef __x86_64__
 namespace {
 
-using Half = at::BFloat16;
-#define VSGRPO_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512bf16")))
+
+struct Product {
+  const Half* x;
+  int64_t x_stride;
+  const Half* w;
+  int64_t w_stride;
+  const Half* bias;  // or null
+  Half* out;
+  int64_t columns, inner;
+};
+
+constexpr int64_t kBlock = 16;   // rows of the matrix between two stores
+constexpr int64_t kAhead = 8192;  // values that memory is asked for ahead of time: it stops at every page by itself
 
 // The sums of sixteen vectors, in order.
-VSGRPO_AVX512_BF16 __m512 sums_of(const __m512 (&v)[16]) {
+VSGRPO_AVX512_BF16 inline __m512 sums_of(const __m512 (&v)[16]) {
   __m512 pairs[8], fours[4];
   for (int i = 0; i < 8; ++i) pairs[i] = _mm512_unpacklo_ps(v[2 * i], v[2 * i + 1]) + _mm512_unpackhi_ps(v[2 * i], v[2 * i + 1]);
   for (int i = 0; i < 4; ++i) {
@@ -36,15 +48,16 @@ VSGRPO_AVX512_BF16 inline __m512bh load_tail(const Half* from, int64_t count) {
   return (__m512bh)_mm512_maskz_loadu_epi16(static_cast<__mmask32>((1u << count) - 1), from);
 }
 
-// One row of the matrix with T rows of x: T sums. All loops over T unroll: the accumulators live in registers.
+// One row of the matrix with T rows of x: T sums, and zeros. All loops over T unroll: the accumulators live in registers.
 template <int T>
-VSGRPO_AVX512_BF16 void dot_row(const Half* x, int64_t x_stride, const Half* w, int64_t inner, float* sums) {
-  __m512 acc[T];
+VSGRPO_AVX512_BF16 inline __m512 dot_row(const Half* x, int64_t x_stride, const Half* w, int64_t inner) {
+  __m512 acc[16];
 #pragma GCC unroll 16
-  for (int t = 0; t < T; ++t) acc[t] = _mm512_setzero_ps();
+  for (int t = 0; t < 16; ++t) acc[t] = _mm512_setzero_ps();
   const int64_t whole = inner / 32 * 32;
   for (int64_t k = 0; k < whole; k += 32) {
     const __m512bh b = load(w + k);
+    __builtin_prefetch(w + k + kAhead);
 #pragma GCC unroll 16
     for (int t = 0; t < T; ++t) acc[t] = _mm512_dpbf16_ps(acc[t], load(x + t * x_stride + k), b);
   }
@@ -53,34 +66,44 @@ VSGRPO_AVX512_BF16 void dot_row(const Half* x, int64_t x_stride, const Half* w, 
 #pragma GCC unroll 16
     for (int t = 0; t < T; ++t) acc[t] = _mm512_dpbf16_ps(acc[t], load_tail(x + t * x_stride + whole, inner - whole), b);
   }
-  __m512 all[16];
-#pragma GCC unroll 16
-  for (int t = 0; t < 16; ++t) all[t] = t < T ? acc[t < T ? t : 0] : _mm512_setzero_ps();
-  _mm512_storeu_ps(sums, sums_of(all));
+  return sums_of(acc);
 }
 
-using DotRow = void (*)(const Half*, int64_t, const Half*, int64_t, float*);
+// Rows [first, first + count) of the matrix, sixteen at most: a square of sums, turned round so that each of the T rows of
+// the output gets its part in one store.
+template <int T>
+VSGRPO_AVX512_BF16 void dot_block(const Product& p, int64_t first, int64_t count) {
+  __m512i square[kBlock];
+  for (int64_t i = 0; i < kBlock; ++i) {
+    const Half* w = p.w + (first + std::min(i, count - 1)) * p.w_stride;
+    square[i] = _mm512_castps_si512(dot_row<T>(p.x, p.x_stride, w, p.inner));
+  }
+  transpose_16(square);
+  const __mmask16 mask = first_16(count);
+  const __m512 bias = p.bias ? widen_16(p.bias + first, mask) : _mm512_setzero_ps();
+  for (int t = 0; t < T; ++t) {
+    const __m256i rounded = (__m256i)_mm512_cvtneps_pbh(_mm512_castsi512_ps(square[t]) + bias);
+    _mm256_mask_storeu_epi16(p.out + t * p.columns + first, mask, rounded);
+  }
+}
+
+using DotBlock = void (*)(const Product&, int64_t first, int64_t count);
 
 template <int... T>
-DotRow pick(int64_t rows, std::integer_sequence<int, T...>) {
-  static constexpr DotRow table[] = {dot_row<T + 1>...};
+DotBlock pick(int64_t rows, std::integer_sequence<int, T...>) {
+  static constexpr DotBlock table[] = {dot_block<T + 1>...};
   return table[rows - 1];
 }
 
 }  // namespace
 
 void dot_rows(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias, at::Tensor& out) {
-  const int64_t rows = x.size(0), columns = w.size(0), inner = w.size(1);
-  const DotRow dot = pick(rows, std::make_integer_sequence<int, kDotRows>());
-  const Half *xs = x.const_data_ptr<Half>(), *ws = w.const_data_ptr<Half>(), *add = bias.defined() ? bias.const_data_ptr<Half>() : nullptr;
-  Half* to = out.mutable_data_ptr<Half>();
-  at::parallel_for(0, columns, std::max<int64_t>(1, 16384 / inner), [&](int64_t begin, int64_t end) {
-    float sums[16];
-    for (int64_t n = begin; n < end; ++n) {
-      dot(xs, x.stride(0), ws + n * w.stride(0), inner, sums);
-      const float b = add ? static_cast<float>(add[n]) : 0.0f;
-      for (int64_t t = 0; t < rows; ++t) to[t * columns + n] = Half(sums[t] + b);
-    }
+  const Product product{x.const_data_ptr<Half>(), x.stride(0),  w.const_data_ptr<Half>(), w.stride(0), bias.defined() ? bias.const_data_ptr<Half>() : nullptr,
+                        out.mutable_data_ptr<Half>(), w.size(0), w.size(1)};
+  const DotBlock dot = pick(x.size(0), std::make_integer_sequence<int, kDotRows>());
+  const int64_t blocks = (product.columns + kBlock - 1) / kBlock;
+  parallel_for(0, blocks, std::max<int64_t>(1, 16384 / (kBlock * product.inner)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) dot(product, i * kBlock, std::min(kBlock, product.columns - i * kBlock));
   });
 }
 #else

@@ -3,9 +3,10 @@
 #include <ATen/native/CPUBlas.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "core/parallel.h"
 #include "ops/bf16_dot.h"
+#include "ops/bf16_pack.h"
 
 #ifdef __x86_64__
 #include <cpuid.h>
@@ -14,55 +15,14 @@
 namespace vsgrpo::bf16 {
 namespace {
 
-using Half = at::BFloat16;
-
-constexpr int64_t kPanel = 64;    // columns of a panel: the block kernel's best width
 constexpr int64_t kRows = 128;    // rows of a block
 constexpr int64_t kDepth = 1024;  // of the inner dimension at a time: a panel and a block stay in the second-level cache
 constexpr int64_t kLong = 16384;  // from here on a dimension is the vocabulary's
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// A row-major matrix with unit stride in a row.
-struct Matrix {
-  const Half* data;
-  int64_t rows, columns, stride;
-};
-
 Matrix matrix_of(const at::Tensor& t) { return {t.const_data_ptr<Half>(), t.size(0), t.size(1), t.stride(0)}; }
 at::Tensor unit_stride(const at::Tensor& t) { return t.stride(1) == 1 ? t : t.contiguous(); }
-
-// Panels hold pairs of inner indices side by side, [depth / 2][kPanel][2], zero where there is no more.
-
-// Columns [column, column + kPanel) of rows [row, row + depth) of b [K, N].
-void pack_natural(const Matrix& b, int64_t row, int64_t depth, int64_t column, Half* out) {
-  const int64_t width = std::min(kPanel, b.columns - column);
-  static const Half zeros[kPanel] = {};
-  for (int64_t k = 0; k < depth; k += 2, out += 2 * kPanel) {
-    const Half* first = b.data + (row + k) * b.stride + column;
-    const Half* second = k + 1 < depth ? first + b.stride : zeros;
-    for (int64_t j = 0; j < width; ++j) {
-      out[2 * j] = first[j];
-      out[2 * j + 1] = second[j];
-    }
-    std::fill(out + 2 * width, out + 2 * kPanel, Half(0.0f));
-  }
-}
-
-// The same of b^T: rows [column, column + kPanel) of b [N, K], inner indices [row, row + depth); depth is even.
-void pack_transposed(const Matrix& b, int64_t row, int64_t depth, int64_t column, Half* out) {
-  constexpr int64_t block = 16;  // pairs
-  const int64_t width = std::min(kPanel, b.rows - column), pairs = depth / 2;
-  if (width < kPanel) std::fill(out, out + depth * kPanel, Half(0.0f));
-  for (int64_t p = 0; p < pairs; p += block) {
-    const int64_t count = std::min(block, pairs - p);
-    for (int64_t j = 0; j < width; ++j) {
-      const Half* in = b.data + (column + j) * b.stride + row + 2 * p;
-      Half* to = out + (p * kPanel + j) * 2;
-      for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * 2 * kPanel, in + 2 * i, 2 * sizeof(Half));
-    }
-  }
-}
 
 using Pack = void (*)(const Matrix& b, int64_t row, int64_t depth, int64_t column, Half* out);
 
@@ -85,7 +45,7 @@ template <typename Body>
 void for_tasks(int64_t rows, int64_t panels, const Body& body) {
   const int64_t wanted = divide_up(4 * at::get_num_threads(), panels), parts = std::clamp<int64_t>(wanted, 1, divide_up(rows, kRows));
   const int64_t part = divide_up(divide_up(rows, parts), kRows) * kRows, count = divide_up(rows, part);
-  at::parallel_for(0, panels * count, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, panels * count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i % count * part, std::min(rows, (i % count + 1) * part), i / count);
     at::native::cpublas::brgemm_release();
   });
@@ -100,33 +60,8 @@ void multiply(const Matrix& a, const Matrix& b, Pack pack, int64_t columns, cons
     const int64_t column = index * kPanel, width = std::min(kPanel, columns - column);
     sums.resize(static_cast<size_t>((last - first) * kPanel));
     multiply_panel(a, first, last, b, pack, a.columns, column, sums.data(), panel);
-    for (int64_t m = first; m < last; ++m) {
-      const float* from = sums.data() + (m - first) * kPanel;
-      Half* to = out + m * columns + column;
-      if (add) {
-        for (int64_t j = 0; j < width; ++j) to[j] = Half(from[j] + static_cast<float>(add[column + j]));
-      } else {
-        for (int64_t j = 0; j < width; ++j) to[j] = Half(from[j]);
-      }
-    }
+    store_rows(sums.data(), last - first, width, add ? add + column : nullptr, out + first * columns + column, columns);
   });
-}
-
-// Columns [first, first + count) of a [K, M] as rows [count, stride], zero behind K.
-void transpose_columns(const Matrix& a, int64_t first, int64_t count, int64_t stride, Half* out) {
-  constexpr int64_t block = 32;
-  for (int64_t k = 0; k < a.rows; k += block) {
-    const int64_t depth = std::min(block, a.rows - k);
-    for (int64_t m = 0; m < count; m += block) {
-      const int64_t width = std::min(block, count - m);
-      for (int64_t i = 0; i < width; ++i) {
-        const Half* from = a.data + k * a.stride + first + m + i;
-        Half* to = out + (m + i) * stride + k;
-        for (int64_t j = 0; j < depth; ++j) to[j] = from[j * a.stride];
-      }
-    }
-  }
-  for (int64_t m = 0; m < count; ++m) std::fill(out + m * stride + a.rows, out + (m + 1) * stride, Half(0.0f));
 }
 
 // All panels of rows [row, row + depth) of b, one after another; depth is rounded up to even.
@@ -141,8 +76,9 @@ void multiply_deep(const Matrix& a, const Matrix& b, Half* out) {
   constexpr int64_t parts = 8, step = 512;
   const int64_t size = a.rows * b.columns, part = divide_up(divide_up(b.rows, parts), step) * step;
   std::vector<std::vector<float>> sums(parts);
-  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-    std::vector<Half> panels(static_cast<size_t>(step * divide_up(b.columns, kPanel) * kPanel));
+  parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<Half> panels;
+    panels.resize(static_cast<size_t>(step * divide_up(b.columns, kPanel) * kPanel));
     for (int64_t p = begin; p < end; ++p) {
       auto& sum = sums[static_cast<size_t>(p)];
       sum.assign(static_cast<size_t>(size), 0.0f);
@@ -159,7 +95,7 @@ void multiply_deep(const Matrix& a, const Matrix& b, Half* out) {
     }
     at::native::cpublas::brgemm_release();
   });
-  at::parallel_for(0, size, 16384, [&](int64_t begin, int64_t end) {
+  parallel_for(0, size, 16384, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       float total = 0;
       for (const auto& sum : sums) total += sum[static_cast<size_t>(i)];
@@ -173,17 +109,14 @@ void multiply_wide(const Matrix& a, const Matrix& b, Half* out) {
   const int64_t panels = divide_up(a.rows, kPanel);
   std::vector<Half> packed(static_cast<size_t>(panels * kPanel * a.columns));
   for (int64_t i = 0; i < panels; ++i) pack_transposed(a, 0, a.columns, i * kPanel, packed.data() + i * kPanel * a.columns);
-  at::parallel_for(0, divide_up(b.rows, kRows), 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> sums(kRows * kPanel);
+  parallel_for(0, divide_up(b.rows, kRows), 1, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<float> sums(kRows * kPanel);
     for (int64_t n = begin * kRows; n < std::min(b.rows, end * kRows); n += kRows) {
       const int64_t count = std::min(kRows, b.rows - n);
       for (int64_t m = 0; m < a.rows; m += kPanel) {
         at::native::cpublas::brgemm(count, kPanel, a.columns, b.stride, kPanel, kPanel, false, b.data + n * b.stride,
                                     packed.data() + m * a.columns, sums.data(), /*is_vnni=*/true);
-        for (int64_t i = 0; i < std::min(kPanel, a.rows - m); ++i) {
-          Half* to = out + (m + i) * b.rows + n;
-          for (int64_t j = 0; j < count; ++j) to[j] = Half(sums[static_cast<size_t>(j * kPanel + i)]);
-        }
+        store_columns(sums.data(), count, std::min(kPanel, a.rows - m), out + m * b.rows + n, b.rows);
       }
     }
     at::native::cpublas::brgemm_release();
@@ -207,10 +140,9 @@ bool available() {
 #endif
 }
 
-at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
+void matmul_nt_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
+  if (out.numel() == 0) return;
   const at::Tensor x = even_inner(a), w = even_inner(b);
-  at::Tensor out = at::empty({a.size(0), b.size(0)}, a.options());
-  if (out.numel() == 0) return out;
   if (a.size(0) <= kDotRows) {
     dot_rows(x, w, bias, out);
   } else if (b.size(0) >= kLong && a.size(0) < b.size(0) / 16 && x.size(1) <= 8192 && !bias.defined()) {
@@ -218,7 +150,6 @@ at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor&
   } else {
     multiply(matrix_of(x), matrix_of(w), pack_transposed, b.size(0), bias, out.mutable_data_ptr<Half>());
   }
-  return out;
 }
 
 at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b) {
@@ -241,11 +172,11 @@ void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
   const Matrix x = matrix_of(left), y = matrix_of(right);
   const int64_t depth = x.rows, even = depth + depth % 2, panels = divide_up(y.columns, kPanel);
   std::vector<Half> packed(static_cast<size_t>(panels * kPanel * even));
-  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) pack_natural(y, 0, depth, i * kPanel, packed.data() + i * kPanel * even);
   });
   float* out = c.mutable_data_ptr<float>();
-  at::parallel_for(0, divide_up(x.columns, kRows), 1, [&](int64_t begin, int64_t end) {
+  parallel_for(0, divide_up(x.columns, kRows), 1, [&](int64_t begin, int64_t end) {
     thread_local std::vector<Half> rows;
     rows.resize(static_cast<size_t>(kRows * even));
     for (int64_t m = begin * kRows; m < std::min(x.columns, end * kRows); m += kRows) {

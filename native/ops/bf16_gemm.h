@@ -8,8 +8,8 @@ namespace vsgrpo::bf16 {
 // Whether this processor has them. The functions below need it.
 bool available();
 
-// a [M, K] b [N, K]^T + bias [N] (may be undefined) -> [M, N]
-at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias);
+// out [M, N] (contiguous) = a [M, K] b [N, K]^T + bias [N] (may be undefined)
+void matmul_nt_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias);
 
 // a [M, K] b [K, N] -> [M, N]
 at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b);

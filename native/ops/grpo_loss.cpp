@@ -8,56 +8,7 @@
 namespace vsgrpo {
 namespace {
 
-// A term of one token's loss and its derivatives: through the log ratio, and by the log-probability itself.
-struct Term {
-  double value = 0, by_ratio = 0, by_logp = 0;
-};
-
-struct Point {
-  double logp, log_ratio, advantage, sequence_weight;
-};
-
-// A policy gradient term: the weight is a constant, only the log-probability moves.
-Term weighted(double weight, const Point& p) { return {-weight * p.advantage * p.logp, 0, -weight * p.advantage}; }
-
-Term clip_term(double ratio, double advantage, const GrpoOptions& o) {
-  const double bounded = std::min(ratio, o.delta) * advantage;
-  const double clipped = std::clamp(ratio, 1 - o.epsilon_low, 1 + o.epsilon_high) * advantage;
-  const double slope = -ratio * advantage, bounded_slope = ratio <= o.delta ? slope : 0;
-  const double clipped_slope = ratio >= 1 - o.epsilon_low && ratio <= 1 + o.epsilon_high ? slope : 0;
-  const double by_ratio = bounded == clipped ? (bounded_slope + clipped_slope) / 2 : bounded < clipped ? bounded_slope : clipped_slope;
-  return {-std::min(bounded, clipped), by_ratio, 0};
-}
-
-Term sapo_term(double ratio, double advantage, const GrpoOptions& o) {
-  const double temperature = advantage > 0 ? o.sapo_temperature_pos : o.sapo_temperature_neg;
-  const double gate = 1 / (1 + std::exp(-temperature * (ratio - 1)));
-  return {-4 / temperature * gate * advantage, -4 * gate * (1 - gate) * ratio * advantage, 0};
-}
-
-Term policy_term(const Point& p, const GrpoOptions& o) {
-  const double ratio = std::exp(p.log_ratio);
-  switch (o.surrogate) {
-    case Surrogate::kClip: return clip_term(ratio, p.advantage, o);
-    case Surrogate::kCispo: return weighted(std::min(ratio, o.epsilon_high), p);
-    case Surrogate::kSapo: return sapo_term(ratio, p.advantage, o);
-    case Surrogate::kVespo: return weighted(p.sequence_weight, p);
-  }
-  fail("BAD_ARGUMENT", "[grpo_loss] unknown surrogate");
-}
-
-// KL estimate from d = ref - logp.
-Term kl_term(double d, double ratio, const GrpoOptions& o) {
-  Term t;
-  switch (o.kl) {
-    case KlEstimator::kK1: t = {-d, 0, 1}; break;
-    case KlEstimator::kK2: t = {d * d / 2, 0, -d}; break;
-    case KlEstimator::kK3: t = {std::expm1(d) - d, 0, -std::expm1(d)}; break;
-  }
-  return o.bias_correction_kl ? Term{t.value * ratio, t.value * ratio, t.by_logp * ratio} : t;
-}
-
-double clamp_log_ratio(double value, double smallest) { return std::clamp(value, smallest, 20.0); }
+double clamp_log_ratio(double value, double smallest) { return clamped(value, smallest, 20.0); }
 const double kSmallestLogWeight = std::log(1e-8);
 
 double vespo_weight(double sum_of_log_ratios, double advantage, const GrpoOptions& o) {
@@ -69,31 +20,10 @@ double vespo_weight(double sum_of_log_ratios, double advantage, const GrpoOption
 
 const float* data_or_null(const std::optional<at::Tensor>& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
 
-// The inputs' arrays by token.
-struct Tokens {
-  const GrpoInputs& in;
-  const float* weights = in.weights.const_data_ptr<float>();
-  const float* advantages = in.advantages.const_data_ptr<float>();
-  const float* old_logps = data_or_null(in.old_logps);
-  const float* ref_logps = data_or_null(in.ref_logps);
-  const float* policy_mask = data_or_null(in.policy_mask);
-  const float* sampler_ratios = data_or_null(in.sampler_ratios);
-  const float* entropy_bonus = data_or_null(in.entropy_bonus);
-
-  double log_ratio(int64_t k, float logp) const { return old_logps ? static_cast<double>(logp) - old_logps[k] : 0; }
-  double bonus(int64_t k) const { return entropy_bonus ? entropy_bonus[k] : 0; }
-  double factor(int64_t k) const {
-    const double ratio = sampler_ratios && in.options.surrogate != Surrogate::kVespo ? sampler_ratios[k] : 1;
-    return ratio * (policy_mask ? policy_mask[k] : 1);
-  }
-  // Policy and KL of token k with their factors.
-  Term at(int64_t k, const Point& p) const {
-    const GrpoOptions& o = in.options;
-    const Term policy = policy_term(p, o), kl = o.beta == 0 ? Term{} : kl_term(ref_logps[k] - p.logp, std::exp(p.log_ratio), o);
-    const double f = factor(k), b = o.beta;
-    return {f * policy.value + b * kl.value, f * policy.by_ratio + b * kl.by_ratio, f * policy.by_logp + b * kl.by_logp};
-  }
-};
+GrpoTokens tokens_of(const GrpoInputs& in) {
+  return {in.weights.const_data_ptr<float>(), in.advantages.const_data_ptr<float>(), data_or_null(in.old_logps), data_or_null(in.ref_logps),
+          data_or_null(in.policy_mask),       data_or_null(in.sampler_ratios),       data_or_null(in.entropy_bonus), in.options};
+}
 
 void check_length(const std::optional<at::Tensor>& tensor, int64_t targets, const char* name) {
   if (tensor) {
@@ -120,7 +50,7 @@ struct Row {
   double log_ratio = 0, sequence_weight = 1;
 };
 
-Row read_row(const Tokens& tokens, const float* logps, int64_t begin, int64_t end) {
+Row read_row(const GrpoTokens& tokens, const float* logps, int64_t begin, int64_t end) {
   Row row;
   double log_weight = 0;
   for (int64_t k = begin; k < end; ++k) {
@@ -132,7 +62,7 @@ Row read_row(const Tokens& tokens, const float* logps, int64_t begin, int64_t en
     if (tokens.sampler_ratios) log_weight += clamp_log_ratio(std::log(tokens.sampler_ratios[k]), kSmallestLogWeight);
   }
   row.log_ratio /= static_cast<double>(std::max<int64_t>(1, row.tokens));
-  if (row.tokens > 0) row.sequence_weight = vespo_weight(log_weight, tokens.advantages[begin], tokens.in.options);
+  if (row.tokens > 0) row.sequence_weight = vespo_weight(log_weight, tokens.advantages[begin], tokens.options);
   return row;
 }
 
@@ -143,18 +73,14 @@ bool is_per_token(const GrpoInputs& in) { return !in.options.sequence_level && i
 TokenLoss grpo_loss(const GrpoInputs& inputs, int64_t targets) {
   check(inputs, targets);
   return [inputs](int64_t k, float logp, float) {
-    const Tokens tokens{inputs};
-    const float weight = tokens.weights[k], dentropy = static_cast<float>(-tokens.bonus(k));
-    // A masked token's ratio may have overflowed: 0 times infinity must not poison the batch.
-    if (weight == 0) return TokenGradient{0, dentropy};
-    const Term t = tokens.at(k, {logp, tokens.log_ratio(k, logp), tokens.advantages[k], 1});
-    return TokenGradient{static_cast<float>(weight * (t.by_ratio + t.by_logp)), dentropy};
+    const GrpoTokens tokens = tokens_of(inputs);
+    return TokenGradient{tokens.dlogp(k, logp), tokens.dentropy(k)};
   };
 }
 
 GrpoValue grpo_value(const GrpoInputs& in, const TokenStats& stats) {
   check(in, stats.logps.numel());
-  const Tokens tokens{in};
+  const GrpoTokens tokens = tokens_of(in);
   const bool sequence = in.options.sequence_level;
   const float *logps = stats.logps.const_data_ptr<float>(), *entropy = stats.entropy.const_data_ptr<float>();
   GrpoValue out{0, at::zeros_like(stats.logps)};
@@ -168,7 +94,7 @@ GrpoValue grpo_value(const GrpoInputs& in, const TokenStats& stats) {
       const double weight = tokens.weights[k];
       if (weight == 0) continue;
       const double log_ratio = sequence ? row.log_ratio : tokens.log_ratio(k, logps[k]);
-      const Term t = tokens.at(k, {logps[k], log_ratio, tokens.advantages[k], row.sequence_weight});
+      const GrpoTerm t = tokens.at(k, {logps[k], log_ratio, tokens.advantages[k], row.sequence_weight});
       out.loss += weight * t.value;
       through_ratio += weight * t.by_ratio;
       dlogps[k] = static_cast<float>(weight * (t.by_logp + (sequence ? 0 : t.by_ratio)));

@@ -3,24 +3,10 @@
 #pragma once
 #include <optional>
 
+#include "ops/grpo_terms.h"
 #include "ops/token_logps.h"
 
 namespace vsgrpo {
-
-enum class Surrogate { kClip, kCispo, kSapo, kVespo };
-enum class KlEstimator { kK1, kK2, kK3 };
-
-struct GrpoOptions {
-  Surrogate surrogate = Surrogate::kClip;
-  bool sequence_level = false;  // a token is judged by the mean log ratio of its sequence (GSPO)
-  double epsilon_low = 0.2, epsilon_high = 0.2;
-  double delta = std::numeric_limits<double>::infinity();
-  double beta = 0;
-  KlEstimator kl = KlEstimator::kK3;
-  bool bias_correction_kl = true;
-  double sapo_temperature_pos = 1, sapo_temperature_neg = 1.05;
-  double vespo_k_pos = 2, vespo_lambda_pos = 3, vespo_k_neg = 3, vespo_lambda_neg = 2;
-};
 
 // All float32 [K], offsets [B + 1].
 struct GrpoInputs {

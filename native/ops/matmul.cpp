@@ -22,7 +22,15 @@ at::Tensor linear_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor&
 }  // namespace
 
 at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
-  return use_bf16(a) ? bf16::matmul_nt(a, b, bias) : linear_nt(a, b, bias);
+  if (!use_bf16(a)) return linear_nt(a, b, bias);
+  at::Tensor out = at::empty({a.size(0), b.size(0)}, a.options());
+  bf16::matmul_nt_into(out, a, b, bias);
+  return out;
+}
+
+void matmul_nt_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b) {
+  if (use_bf16(a)) bf16::matmul_nt_into(out, a, b, {});
+  else out.copy_(linear_nt(a, b, {}));
 }
 
 at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b) { return use_bf16(a) ? bf16::matmul_nn(a, b) : linear_nt(a, b.t(), {}); }

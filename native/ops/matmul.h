@@ -6,6 +6,8 @@ namespace vsgrpo {
 
 // a [M, K] b [N, K]^T + bias [N] -> [M, N] in a's type, fp32 accumulation.
 at::Tensor matmul_nt(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias = {});
+// The same without bias into `out`, contiguous: large results keep their memory from one call to the next.
+void matmul_nt_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
 
 // a [M, K] b [K, N] -> [M, N]
 at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b);

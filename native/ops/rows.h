@@ -1,6 +1,6 @@
 // Loading, storing and rounding one row of float32 or bfloat16: kernels compute in fp32 and round where Hugging Face does.
 #pragma once
-#include "core/pch.h"
+#include "core/parallel.h"
 
 namespace vsgrpo {
 
@@ -24,7 +24,7 @@ void dispatch_float(const at::Tensor& tensor, Body&& body) {
 template <typename Body>
 void parallel_rows(int64_t rows, int64_t width, const Body& body) {
   const int64_t grain = std::max<int64_t>(1, 16384 / std::max<int64_t>(width, 1));
-  at::parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, rows, grain, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) body(row);
   });
 }

@@ -13,12 +13,6 @@ namespace {
 
 constexpr float kRemoved = -std::numeric_limits<float>::infinity();
 
-uint64_t mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
-}
-
 void penalize(std::vector<float>& logits, const std::vector<int32_t>& seen, float penalty) {
   std::vector<int32_t> once(seen);
   std::sort(once.begin(), once.end());
@@ -113,11 +107,6 @@ int64_t draw(std::vector<float>& logits, double u) {
 }
 
 }  // namespace
-
-double uniform(uint64_t seed, uint64_t step) {
-  const uint64_t bits = mix(mix(seed + 0x9E3779B97F4A7C15ull) + (step + 1) * 0x9E3779B97F4A7C15ull);
-  return static_cast<double>(bits >> 11) * 0x1.0p-53;
-}
 
 int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
   if (o.repetition_penalty != 1.0f) penalize(logits, seen, o.repetition_penalty);

@@ -1,9 +1,10 @@
 // Draws one token from a row of logits, with transformers' rules in transformers' order: repetition penalty, temperature,
-// top-k, top-p, min-p. Random numbers are counter-based: one stream per sequence, one number per step, so a sequence does
-// not depend on what else is in the batch.
+// top-k, top-p, min-p.
 #pragma once
 #include <cstdint>
 #include <vector>
+
+#include "ops/uniform.h"
 
 namespace vsgrpo {
 
@@ -15,10 +16,8 @@ struct SamplingOptions {
   float repetition_penalty = 1;  // 1 = off
 };
 
-// Uniform in [0, 1) for step `step` of the stream `seed`.
-double uniform(uint64_t seed, uint64_t step);
-
-// logits [vocab] are overwritten; `seen`: ids that the penalty applies to (prompt and completion so far, repeats allowed).
+// logits [vocab] are overwritten; `seen`: ids that the penalty applies to (prompt and completion so far, repeats allowed);
+// `u`: a number of uniform().
 // Throws Error("NUMERICS") when no logit is finite.
 int64_t sample_token(std::vector<float>& logits, const SamplingOptions& options, const std::vector<int32_t>& seen, double u);
 

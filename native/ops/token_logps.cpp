@@ -100,24 +100,33 @@ void run_row(const Pass& pass, T* logits, int64_t k, const TokenLoss* loss, std:
 void run_chunk(const Pass& pass, at::Tensor& logits, int64_t first, int64_t count, const TokenLoss* loss) {
   dispatch_float(logits, [&]<typename T>() {
     T* data = logits.mutable_data_ptr<T>();
-    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
       std::vector<float> scratch;
       for (int64_t i = begin; i < end; ++i) run_row(pass, data + i * pass.vocab(), first + i, loss, scratch);
     });
   });
 }
 
-at::Tensor chunk_logits(const Pass& pass, int64_t first, int64_t count) { return matmul_nt(pass.chunk(first, count), pass.weight); }
+// Calls body(first, count, hidden, logits) for every chunk of rows; hidden and logits have rows up to a bucket, and the
+// logits of all chunks one memory.
+template <typename Body>
+void for_chunks(const Pass& pass, const Body& body) {
+  at::Tensor memory;
+  for (int64_t first = 0; first < pass.rows(); first += pass.chunk_rows()) {
+    const int64_t count = std::min(pass.chunk_rows(), pass.rows() - first);
+    const at::Tensor hidden = pass.chunk(first, count);
+    if (!memory.defined()) memory = at::empty({hidden.size(0), pass.vocab()}, hidden.options());
+    at::Tensor logits = memory.narrow(0, 0, hidden.size(0));
+    matmul_nt_into(logits, hidden, pass.weight);
+    body(first, count, hidden, logits);
+  }
+}
 
 }  // namespace
 
 TokenStats token_logps(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& targets, double temperature) {
   Pass pass = start(hidden, weight, targets, temperature);
-  for (int64_t first = 0; first < pass.rows(); first += pass.chunk_rows()) {
-    const int64_t count = std::min(pass.chunk_rows(), pass.rows() - first);
-    at::Tensor logits = chunk_logits(pass, first, count);
-    run_chunk(pass, logits, first, count, nullptr);
-  }
+  for_chunks(pass, [&](int64_t first, int64_t count, const at::Tensor&, at::Tensor& logits) { run_chunk(pass, logits, first, count, nullptr); });
   return pass.stats;
 }
 
@@ -125,20 +134,15 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
                                 const TokenLoss& loss, at::Tensor& d_hidden) {
   Pass pass = start(hidden, weight, targets, temperature);
   d_hidden = at::empty_like(hidden);
-  for (int64_t first = 0; first < pass.rows(); first += pass.chunk_rows()) {
-    const int64_t count = std::min(pass.chunk_rows(), pass.rows() - first);
-    at::Tensor logits = chunk_logits(pass, first, count);
+  for_chunks(pass, [&](int64_t first, int64_t count, const at::Tensor& rows, at::Tensor& logits) {
     run_chunk(pass, logits, first, count, &loss);
     logits.narrow(0, count, logits.size(0) - count).zero_();
     d_hidden.narrow(0, first, count).copy_(matmul_nn(logits, weight.value).narrow(0, 0, count));
-    if (weight.trainable()) add_matmul_tn(weight.grad, logits, pass.chunk(first, count));
-  }
+    if (weight.trainable()) add_matmul_tn(weight.grad, logits, rows);
+  });
   return pass.stats;
 }
 
-float row_logp(const float* logits, int64_t vocab, int64_t target, float temperature) {
-  const float inverse_t = 1.0f / temperature;
-  return logits[target] * inverse_t - summarize(logits, vocab, inverse_t).lse;
-}
+float row_lse(const float* logits, int64_t vocab, float temperature) { return summarize(logits, vocab, 1.0f / temperature).lse; }
 
 }  // namespace vsgrpo

@@ -7,6 +7,7 @@ namespace vsgrpo {
 // Per target token, all float32 / uint8 [K].
 struct TokenStats {
   at::Tensor logps, entropy, correct;
+  at::Tensor logit_mean = {};  // see logit_mean.h; undefined unless a forward pass was asked for it
 };
 
 // d loss / d logp and d loss / d entropy of one token.
@@ -25,7 +26,7 @@ TokenStats token_logps(const at::Tensor& hidden, const Parameter& weight, const 
 TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, const at::Tensor& targets, double temperature,
                                 const TokenLoss& loss, at::Tensor& d_hidden);
 
-// Log-probability of `target` in one row of logits / temperature: what the sampler reports, by the same code.
-float row_logp(const float* logits, int64_t vocab, int64_t target, float temperature);
+// Log-sum-exp of one row of logits / temperature, by the same code: what the sampler's log-probabilities are made of.
+float row_lse(const float* logits, int64_t vocab, float temperature);
 
 }  // namespace vsgrpo

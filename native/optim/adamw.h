@@ -1,5 +1,5 @@
-// AdamW over a model's trainable parameters, fp32 moments and master weights, global-norm clipping. Equal to torch's
-// fused AdamW; decay on matrices only, as transformers' Trainer groups it.
+// AdamW over a model's trainable parameters, with fp32 master weights and global-norm clipping. Equal to torch's fused
+// AdamW; decay on matrices only, as transformers' Trainer groups it.
 #pragma once
 #include "model/qwen2_vl.h"
 
@@ -7,6 +7,9 @@ namespace vsgrpo {
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0.0;
+  // Of the moments: float32, or bfloat16 with stochastic rounding (plain rounding would freeze the second moment: at beta2
+  // 0.999 it moves by less than half of bfloat16's spacing). Random bits depend on step and place only.
+  at::ScalarType moments = at::kFloat;
 };
 
 class AdamW {
@@ -26,10 +29,14 @@ class AdamW {
   struct State {
     std::string name;
     Parameter* parameter;
-    at::Tensor master;  // the parameter itself where it is float32
+    // int16, for bfloat16 parameters: the bits of the fp32 master below the weight's own. The weight is the master rounded
+    // to nearest, ties away from zero, so the difference fits.
+    at::Tensor low;
     at::Tensor m, v;
   };
   void update(State& state, double lr, double scale);
+  // What a checkpoint holds of a parameter, by the name it has there.
+  std::vector<std::pair<std::string, at::Tensor>> stored(const State& state) const;
 
   AdamWOptions options_;
   std::shared_ptr<void> owner_;

@@ -45,6 +45,11 @@ export interface SampleOptions {
   readonly keys?: readonly (string | number)[]
   /** Packed rows in memory at a time, new tokens included. Changes no result. Default 32768. */
   readonly tokensPerBatch?: number
+  /**
+   * Keep the prompts' pass for the training pass that comes next, where prompts and answers fit into this many packed rows:
+   * each prompt is then encoded once for both. Changes no result. Default 0: never.
+   */
+  readonly keepPromptsWithin?: number
   readonly signal?: AbortSignal
 }
 
@@ -92,18 +97,18 @@ export class Policy implements AsyncDisposable {
     for (const [index, prompt] of prompts.entries()) this.checkLength(prompt, index)
     const streams = streamKeys(prompts, options.keys)
     const items = prompts.map((prompt, index) => ({ prompt, index, stream: streams[index] ?? '' }))
-    const plan = planBatches(items, {
-      prompt: (item) => item.prompt,
-      rows: () => numGenerations * maxNewTokens,
-      budget,
-    })
+    const planWithin = (budget: number) =>
+      planBatches(items, { prompt: (item) => item.prompt, rows: () => numGenerations * maxNewTokens, budget })
+    const plan = planWithin(budget)
+    const { keepPromptsWithin = 0 } = options
+    const keepPrompts = keepPromptsWithin > 0 && plan.length === 1 && planWithin(keepPromptsWithin).length === 1
     const results: Completion[][] = prompts.map(() => [])
     for (const batch of plan) {
       const seeds = batch.flatMap(({ stream }) => sequenceSeeds(options.seed ?? 0, stream, numGenerations))
       const generated = await this.generateBatch(
         batch.map((item) => item.prompt),
         seeds,
-        options,
+        { ...options, keepPrompts },
       )
       batch.forEach(({ index }, p) => {
         const rows = Array.from({ length: numGenerations }, (_, g) => p * numGenerations + g)
@@ -182,7 +187,7 @@ export class Policy implements AsyncDisposable {
   private async generateBatch(
     prompts: readonly Prompt[],
     seeds: readonly bigint[],
-    options: SampleOptions,
+    options: SampleOptions & { readonly keepPrompts: boolean },
   ): Promise<Generated> {
     const { batch, leaves, nextPositions } = packPrompts(prompts)
     const settings: GenerateOptions = {
@@ -197,6 +202,7 @@ export class Policy implements AsyncDisposable {
       repetitionPenalty: options.repetitionPenalty ?? 1,
       eosIds: this.processor.eosIds,
       seeds: BigUint64Array.from(seeds),
+      keepPrompts: options.keepPrompts,
     }
     return withAbort(options.signal, (abort) => this.model.generate(batch, { ...settings, abort }))
   }

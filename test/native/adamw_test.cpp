@@ -1,4 +1,4 @@
-// AdamW against torch.optim.AdamW with clip_grad_norm_: three steps, saved state, bf16 master weights.
+// AdamW against torch.optim.AdamW with clip_grad_norm_: three steps, saved state, bf16 weights and moments.
 #include "golden.h"
 #include "optim/adamw.h"
 
@@ -49,16 +49,18 @@ TEST_CASE("three steps with clipping give torch's parameters and norms, and clea
 TEST_CASE("an optimizer restored from its file goes on bit for bit") {
   const Case c("", "adamw");
   const golden::TemporaryFolder folder;
-  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+  for (const auto& [dtype, moments] : {std::pair{at::kFloat, at::kFloat}, {at::kBFloat16, at::kFloat}, {at::kBFloat16, at::kBFloat16}}) {
+    vsgrpo::AdamWOptions options = kOptions;
+    options.moments = moments;
     std::vector<vsgrpo::Parameter> straight = start(c, dtype), resumed = start(c, dtype);
-    vsgrpo::AdamW first(named(straight), kOptions);
+    vsgrpo::AdamW first(named(straight), options);
     for (int step = 0; step < 2; ++step) {
       set_gradients(c, straight, step);
       first.step(1e-3, 1.0);
     }
     first.save(folder.path() + "/optimizer.safetensors");
     for (size_t i = 0; i < kNames.size(); ++i) resumed[i].value.copy_(straight[i].value);
-    vsgrpo::AdamW second(named(resumed), kOptions);
+    vsgrpo::AdamW second(named(resumed), options);
     second.load(folder.path() + "/optimizer.safetensors");
     for (auto* pair : {&straight, &resumed}) set_gradients(c, *pair, 2);
     first.step(1e-3, 1.0);
@@ -77,6 +79,46 @@ TEST_CASE("bf16 weights follow fp32 masters: steps too small for bf16 add up") {
   }
   // 100 steps of 1e-4 each; one step alone is far below bf16's spacing of 0.004 under 1.
   CHECK_LE(std::abs(parameter.value.to(at::kFloat)[0].item<double>() - 0.99), 0.003);
+}
+
+TEST_CASE("a bf16 weight and its low bits are the fp32 master: the same weights as a float32 run, rounded") {
+  const Case c("", "adamw");
+  std::vector<vsgrpo::Parameter> whole = start(c), half = start(c, at::kBFloat16);
+  for (size_t i = 0; i < kNames.size(); ++i) whole[i].value.copy_(half[i].value);
+  vsgrpo::AdamW first(named(whole), kOptions), second(named(half), kOptions);
+  for (int step = 0; step < 3; ++step) {
+    for (auto* parameters : {&whole, &half}) set_gradients(c, *parameters, step);
+    first.step(1e-3, 1.0);
+    second.step(1e-3, 1.0);
+    for (size_t i = 0; i < kNames.size(); ++i) CHECK_MESSAGE(half[i].value.equal(whole[i].value.to(at::kBFloat16)), kNames[i]);
+  }
+}
+
+TEST_CASE("bfloat16 moments follow float32 ones on average, and the second moment does not freeze") {
+  constexpr int64_t count = 20000;
+  vsgrpo::Parameter parameter{at::zeros({count}), {}};
+  parameter.make_trainable();
+  vsgrpo::AdamWOptions options;
+  options.moments = at::kBFloat16;
+  vsgrpo::AdamW optimizer({{"w", &parameter}}, options);
+  const auto run = [&](int steps, float gradient) {
+    for (int step = 0; step < steps; ++step) {
+      parameter.grad.fill_(gradient);
+      optimizer.step(1e-4, 0.0);
+    }
+  };
+  run(300, 1.0f);
+  run(300, 0.1f);
+  // The same in fp32.
+  double m = 0, v = 0, w = 0;
+  for (int step = 1; step <= 600; ++step) {
+    const double g = step <= 300 ? 1.0 : 0.1;
+    m += 0.1 * (g - m);
+    v += 0.001 * (g * g - v);
+    w -= 1e-4 * m / (1 - std::pow(0.9, step)) / (std::sqrt(v / (1 - std::pow(0.999, step))) + 1e-8);
+  }
+  CHECK_LE(std::abs(parameter.value.mean().item<double>() / w - 1), 2e-3);
+  CHECK_LE(parameter.value.std().item<double>() / std::abs(w), 0.02);
 }
 
 TEST_CASE("gradients that are not finite are refused and change nothing") {

@@ -102,12 +102,23 @@ describe('packSequences', () => {
     const b = makePrompt(['A', 'B'], [1, 2], [6, 6])
     const completionIds = Int32Array.of(7, 8)
     const { batch, targets } = packSequences([a, a, b, { ...a }].map((prompt) => ({ prompt, completionIds })))
-    expect([...batch.parents]).toEqual([-1, 0, 1, 1, 0, 4, 1])
-    expect([...batch.ids]).toEqual([1, 2, 5, 7, 7, 6, 6, 7, 7])
+    expect([...batch.parents]).toEqual([-1, 0, 0, 1, 1, 2, 1])
+    expect([...batch.ids]).toEqual([1, 2, 5, 6, 6, 7, 7, 7, 7])
     expect(batch.grids).toHaveLength(6)
     expect(batch.patches[0]).toBe('A'.charCodeAt(0))
     expect(batch.patches[4 * 1176]).toBe('B'.charCodeAt(0))
-    expect([...targets.rows]).toEqual([2, 3, 2, 4, 6, 7, 2, 8])
+    expect([...targets.rows]).toEqual([2, 5, 2, 6, 4, 7, 2, 8])
+  })
+
+  it('begins with the prompts as generation packs them', () => {
+    const prompts = [makePrompt(['A'], [1, 2], [5]), makePrompt(['A'], [1, 2], [6, 6]), makePrompt([], [], [9])]
+    const completionIds = Int32Array.of(7, 8)
+    const { batch } = packSequences(prompts.flatMap((prompt) => [0, 1].map(() => ({ prompt, completionIds }))))
+    const { batch: alone } = packPrompts(prompts)
+    expect(batch.ids.subarray(0, alone.ids.length)).toEqual(alone.ids)
+    expect(batch.offsets.subarray(0, alone.offsets.length)).toEqual(alone.offsets)
+    expect(batch.parents.subarray(0, alone.parents.length)).toEqual(alone.parents)
+    expect(batch.patches).toEqual(alone.patches)
   })
 
   it('does not share media that come after different tokens, or in another order', () => {

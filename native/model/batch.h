@@ -1,0 +1,22 @@
+// What a pass over the model reads.
+#pragma once
+#include <array>
+
+#include "core/forest.h"
+#include "core/pch.h"
+
+namespace vsgrpo {
+
+// Shapes as in src/native.ts: ids int32 [N], positions int32 [3, N], patches float32 [P, 1176].
+struct Batch {
+  Forest forest;
+  at::Tensor ids, positions, patches;
+  std::vector<std::array<int64_t, 3>> grids;
+};
+
+// rows int64 [K], ids int32 [K].
+struct Targets {
+  at::Tensor rows, ids;
+};
+
+}  // namespace vsgrpo

@@ -1,0 +1,35 @@
+// bfloat16 matrices in and out of the layouts that block kernels read and write. Only where bf16::available().
+#pragma once
+#include "core/pch.h"
+
+namespace vsgrpo::bf16 {
+
+using Half = at::BFloat16;
+
+constexpr int64_t kPanel = 64;  // columns of a panel: the block kernel's best width
+
+// A row-major matrix with unit stride in a row.
+struct Matrix {
+  const Half* data;
+  int64_t rows, columns, stride;
+};
+
+// Panels hold pairs of inner indices side by side, [depth / 2][kPanel][2], zero where there is no more.
+
+// Columns [column, column + kPanel) of rows [row, row + depth) of b [K, N].
+void pack_natural(const Matrix& b, int64_t row, int64_t depth, int64_t column, Half* out);
+
+// The same of b^T: rows [column, column + kPanel) of b [N, K], inner indices [row, row + depth); depth is even.
+void pack_transposed(const Matrix& b, int64_t row, int64_t depth, int64_t column, Half* out);
+
+// Columns [first, first + count) of a [K, M] as rows [count, stride], zero behind K. stride is K, or K rounded up to even.
+void transpose_columns(const Matrix& a, int64_t first, int64_t count, int64_t stride, Half* out);
+
+// sums [rows, kPanel] -> the first `width` of every row, rounded, with bias (or null) added: out [rows, width], rows `stride` apart.
+void store_rows(const float* sums, int64_t rows, int64_t width, const Half* bias, Half* out, int64_t stride);
+
+// sums [rows, kPanel] -> their first `columns` columns as rows, rounded: out [columns, rows], rows `stride` apart. Reads whole
+// sixteens of rows.
+void store_columns(const float* sums, int64_t rows, int64_t columns, Half* out, int64_t stride);
+
+}  // namespace vsgrpo::bf16
