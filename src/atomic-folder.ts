@@ -27,7 +27,7 @@ export async function writeFolder(
     rmSync(temporary, { recursive: true, force: true })
     mkdirSync(temporary, { recursive: true })
     await fill(temporary)
-    for (const name of readdirSync(temporary)) await flush(join(temporary, name))
+    for (const name of readdirSync(temporary, { encoding: 'utf8', recursive: true })) await flush(join(temporary, name))
     if (options.existing === 'merge' && existsSync(target)) moveInto(temporary, target)
     else swap(temporary, target)
     await flush(dirname(target))

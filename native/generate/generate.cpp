@@ -1,7 +1,8 @@
 #include "generate/generate.h"
 
 #include <algorithm>
-#include <limits>
+#include <array>
+#include <cmath>
 
 #include "core/buckets.h"
 #include "core/check.h"
@@ -127,31 +128,56 @@ class Generation {
     });
   }
 
-  // A sampled placeholder would ask the training pass for an image that does not exist. Greedy answers stay transformers'.
-  void forbid_placeholders(std::vector<float>& logits) const {
-    for (const int64_t id : {model_.config().image_token, model_.config().video_token}) {
-      if (id < static_cast<int64_t>(logits.size())) logits[static_cast<size_t>(id)] = -std::numeric_limits<float>::infinity();
-    }
-  }
-
   template <typename T>
   void sample_row(const T* logits, int64_t vocab, int64_t row) {
     thread_local std::vector<float> scratch;
+    scratch.resize(static_cast<size_t>(vocab));
     Completion& c = completion(row);
+    const double u = uniform(options_.seeds[static_cast<size_t>(row)], c.ids.size());
+    const auto [token, lse] = options_.sampling.is_plain() ? draw_plain(logits, vocab, u, scratch) : draw_chosen(logits, vocab, row, u, scratch);
+    c.ids.push_back(static_cast<int32_t>(token));
+    c.logps.push_back(static_cast<float>(logits[token]) * inverse_temperature() - lse);
+    c.stopped = std::find(options_.eos_ids.begin(), options_.eos_ids.end(), token) != options_.eos_ids.end();
+  }
+
+  // Log-probabilities are those at the sampling temperature over the whole vocabulary; greedy: at temperature 1.
+  float inverse_temperature() const { return options_.sampling.temperature == 0.0f ? 1.0f : 1.0f / options_.sampling.temperature; }
+
+  // A sampled placeholder would ask the training pass for an image that does not exist.
+  std::array<size_t, 2> placeholders() const {
+    return {static_cast<size_t>(model_.config().image_token), static_cast<size_t>(model_.config().video_token)};
+  }
+
+  // From the whole distribution: one pass gives the token and the log-sum-exp.
+  template <typename T>
+  Drawn draw_plain(const T* logits, int64_t vocab, double u, std::vector<float>& scratch) const {
+    const float inverse_t = inverse_temperature();
+    for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]) * inverse_t;
+    std::array<float, 2> left_out = {-INFINITY, -INFINITY};
+    for (size_t i = 0; i < left_out.size(); ++i) {
+      if (placeholders()[i] < scratch.size()) std::swap(left_out[i], scratch[placeholders()[i]]);
+    }
+    Drawn drawn = draw_token(scratch, u);
+    drawn.lse += std::log1p(std::exp(left_out[0] - drawn.lse) + std::exp(left_out[1] - drawn.lse));
+    return drawn;
+  }
+
+  // By the rules of sample_token. Greedy answers stay transformers', placeholders and all.
+  template <typename T>
+  Drawn draw_chosen(const T* logits, int64_t vocab, int64_t row, double u, std::vector<float>& scratch) const {
     const SamplingOptions& sampling = options_.sampling;
     std::vector<int32_t> seen;
     if (sampling.repetition_penalty != 1.0f) {
+      const std::vector<int32_t>& ids = completions_[static_cast<size_t>(row)].ids;
       seen = prompt_ids_[static_cast<size_t>(prompt_of(row))];
-      seen.insert(seen.end(), c.ids.begin(), c.ids.end());
+      seen.insert(seen.end(), ids.begin(), ids.end());
     }
-    scratch.resize(static_cast<size_t>(vocab));
     for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]);
-    const float temperature = sampling.temperature == 0.0f ? 1.0f : sampling.temperature, lse = row_lse(scratch.data(), vocab, temperature);
-    if (sampling.temperature > 0) forbid_placeholders(scratch);
-    const int64_t token = sample_token(scratch, sampling, seen, uniform(options_.seeds[static_cast<size_t>(row)], c.ids.size()));
-    c.ids.push_back(static_cast<int32_t>(token));
-    c.logps.push_back(static_cast<float>(logits[token]) * (1.0f / temperature) - lse);
-    c.stopped = std::find(options_.eos_ids.begin(), options_.eos_ids.end(), token) != options_.eos_ids.end();
+    const float lse = row_lse(scratch.data(), vocab, 1.0f / inverse_temperature());
+    for (const size_t id : placeholders()) {
+      if (sampling.temperature > 0 && id < scratch.size()) scratch[id] = -INFINITY;
+    }
+    return {sample_token(scratch, sampling, seen, u), lse};
   }
 
   Qwen2VL& model_;

@@ -1,5 +1,7 @@
 #include "ops/attention.h"
 
+#include <cstring>
+
 #include "ops/attention_tile.h"
 #include "ops/rows.h"
 
@@ -137,10 +139,16 @@ KvCache::KvCache(const at::Tensor& prompt_k, const at::Tensor& prompt_v, int64_t
 }
 
 void KvCache::append(const std::vector<int64_t>& rows, int64_t step, const at::Tensor& new_k, const at::Tensor& new_v) {
-  const at::Tensor index = at::tensor(rows);
-  const auto count = static_cast<int64_t>(rows.size());
-  suffix_k.select(1, step).index_copy_(0, index, new_k.narrow(0, 0, count).to(k.scalar_type()));
-  suffix_v.select(1, step).index_copy_(0, index, new_v.narrow(0, 0, count).to(k.scalar_type()));
+  for (const auto& [from, to] : {std::pair{&new_k, &suffix_k}, {&new_v, &suffix_v}}) {
+    const at::Tensor values = from->to(to->scalar_type()).contiguous();
+    const size_t bytes = static_cast<size_t>(values.stride(0) * values.element_size());
+    const auto* source = static_cast<const char*>(values.const_data_ptr());
+    auto* cache = static_cast<char*>(to->mutable_data_ptr());
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto place = static_cast<size_t>(rows[i] * to->size(1) + step);
+      std::memcpy(cache + place * bytes, source + i * bytes, bytes);
+    }
+  }
 }
 
 at::Tensor decode_attention(const at::Tensor& q, const Forest& prompts, const KvCache& cache, const std::vector<DecodeRow>& rows,

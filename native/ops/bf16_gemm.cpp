@@ -104,25 +104,6 @@ void multiply_deep(const Matrix& a, const Matrix& b, Half* out) {
   });
 }
 
-// a [M, K] b [N, K]^T where N is by far the longest (the head): b's rows are read as they lie, a is packed instead.
-void multiply_wide(const Matrix& a, const Matrix& b, Half* out) {
-  const int64_t panels = divide_up(a.rows, kPanel);
-  std::vector<Half> packed(static_cast<size_t>(panels * kPanel * a.columns));
-  for (int64_t i = 0; i < panels; ++i) pack_transposed(a, 0, a.columns, i * kPanel, packed.data() + i * kPanel * a.columns);
-  parallel_for(0, divide_up(b.rows, kRows), 1, [&](int64_t begin, int64_t end) {
-    thread_local std::vector<float> sums(kRows * kPanel);
-    for (int64_t n = begin * kRows; n < std::min(b.rows, end * kRows); n += kRows) {
-      const int64_t count = std::min(kRows, b.rows - n);
-      for (int64_t m = 0; m < a.rows; m += kPanel) {
-        at::native::cpublas::brgemm(count, kPanel, a.columns, b.stride, kPanel, kPanel, false, b.data + n * b.stride,
-                                    packed.data() + m * a.columns, sums.data(), /*is_vnni=*/true);
-        store_columns(sums.data(), count, std::min(kPanel, a.rows - m), out + m * b.rows + n, b.rows);
-      }
-    }
-    at::native::cpublas::brgemm_release();
-  });
-}
-
 // The block kernel reads inner indices in pairs.
 at::Tensor even_inner(const at::Tensor& t) { return t.size(1) % 2 == 0 ? unit_stride(t) : at::constant_pad_nd(t, {0, 1}); }
 
@@ -145,8 +126,6 @@ void matmul_nt_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, c
   const at::Tensor x = even_inner(a), w = even_inner(b);
   if (a.size(0) <= kDotRows) {
     dot_rows(x, w, bias, out);
-  } else if (b.size(0) >= kLong && a.size(0) < b.size(0) / 16 && x.size(1) <= 8192 && !bias.defined()) {
-    multiply_wide(matrix_of(x), matrix_of(w), out.mutable_data_ptr<Half>());
   } else {
     multiply(matrix_of(x), matrix_of(w), pack_transposed, b.size(0), bias, out.mutable_data_ptr<Half>());
   }

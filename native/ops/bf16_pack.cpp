@@ -98,25 +98,6 @@ VSGRPO_AVX512_BF16 void store_rows(const float* sums, int64_t rows, int64_t widt
     _mm512_mask_storeu_epi16(out + 32, high, right);
   }
 }
-
-VSGRPO_AVX512_BF16 void store_columns(const float* sums, int64_t rows, int64_t columns, Half* out, int64_t stride) {
-  for (int64_t j = 0; j < rows; j += 32) {
-    const __mmask32 mask = first_32(rows - j);
-    for (int64_t i = 0; i < columns; i += 16) {
-      __m512i low[16], high[16];
-      for (int64_t r = 0; r < 16; ++r) {
-        low[r] = _mm512_loadu_si512(sums + (j + r) * kPanel + i);
-        high[r] = j + 16 < rows ? _mm512_loadu_si512(sums + (j + 16 + r) * kPanel + i) : _mm512_setzero_si512();
-      }
-      transpose_16(low);
-      transpose_16(high);
-      const int64_t count = std::min<int64_t>(16, columns - i);
-      for (int64_t c = 0; c < count; ++c) {
-        _mm512_mask_storeu_epi16(out + (i + c) * stride + j, mask, round_32(_mm512_castsi512_ps(low[c]), _mm512_castsi512_ps(high[c])));
-      }
-    }
-  }
-}
 #else
 namespace {
 [[noreturn]] void none() { fail("INTERNAL", "[bf16] this processor has no block kernels"); }
@@ -125,7 +106,6 @@ void pack_natural(const Matrix&, int64_t, int64_t, int64_t, Half*) { none(); }
 void pack_transposed(const Matrix&, int64_t, int64_t, int64_t, Half*) { none(); }
 void transpose_columns(const Matrix&, int64_t, int64_t, int64_t, Half*) { none(); }
 void store_rows(const float*, int64_t, int64_t, const Half*, Half*, int64_t) { none(); }
-void store_columns(const float*, int64_t, int64_t, Half*, int64_t) { none(); }
 #endif
 
 }  // namespace vsgrpo::bf16

@@ -73,9 +73,13 @@ bool has_nan(const std::vector<float>& logits) {
   return count > 0;
 }
 
-// Inverse of the cumulative distribution: the first token whose running probability exceeds u. Probabilities are summed
-// piece by piece, so that only the piece that holds the answer is walked token by token.
-int64_t draw(std::vector<float>& logits, double u) {
+void check_finite(float top, bool has_nan) {
+  VS_CHECK(!has_nan && std::isfinite(top), "NUMERICS", "[sample_token] the largest logit is ", has_nan ? NAN : top, ": the weights have diverged");
+}
+
+}  // namespace
+
+Drawn draw_token(std::vector<float>& logits, double u) {
   constexpr size_t piece = 1024;
   const float top = largest(logits);
   std::vector<double> sums;
@@ -91,6 +95,7 @@ int64_t draw(std::vector<float>& logits, double u) {
     sums.push_back(part);
     sum += part;
   }
+  check_finite(top, std::isnan(sum));
   const double target = u * sum;
   double running = 0;
   size_t at = 0;
@@ -103,16 +108,14 @@ int64_t draw(std::vector<float>& logits, double u) {
     if (running > target) break;
   }
   // Rounding may put the target behind every token of the last piece.
-  return last >= 0 ? last : std::max_element(logits.begin(), logits.end()) - logits.begin();
+  if (last < 0) last = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  return {last, top + static_cast<float>(std::log(sum))};
 }
-
-}  // namespace
 
 int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
   if (o.repetition_penalty != 1.0f) penalize(logits, seen, o.repetition_penalty);
   const float top = largest(logits);
-  VS_CHECK(!has_nan(logits) && std::isfinite(top), "NUMERICS", "[sample_token] the largest logit is ", has_nan(logits) ? NAN : top,
-           ": the weights have diverged");
+  check_finite(top, has_nan(logits));
   if (o.temperature == 0.0f) return std::find(logits.begin(), logits.end(), top) - logits.begin();
   if (o.temperature != 1.0f) {
     for (float& logit : logits) logit /= o.temperature;
@@ -120,7 +123,7 @@ int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const
   if (o.top_k > 0) keep_top_k(logits, o.top_k);
   if (o.top_p < 1.0f) keep_top_p(logits, o.top_p);
   if (o.min_p > 0.0f) keep_min_p(logits, o.min_p);
-  return draw(logits, u);
+  return draw_token(logits, u).token;
 }
 
 }  // namespace vsgrpo

@@ -14,7 +14,21 @@ struct SamplingOptions {
   float top_p = 1;               // 1 = off
   float min_p = 0;               // 0 = off
   float repetition_penalty = 1;  // 1 = off
+
+  // Whether tokens are drawn from softmax(logits / temperature) itself.
+  bool is_plain() const { return temperature > 0 && top_k == 0 && top_p >= 1 && min_p <= 0 && repetition_penalty == 1; }
 };
+
+// A token, and the log-sum-exp of the logits that it was drawn from.
+struct Drawn {
+  int64_t token;
+  float lse;
+};
+
+// Inverse of the cumulative distribution of softmax(logits): the first token whose running probability exceeds u. The logits
+// are overwritten. Probabilities are summed piece by piece, so that only the piece that holds the answer is walked token by
+// token. Throws Error("NUMERICS") when a logit is NaN or the largest is not finite.
+Drawn draw_token(std::vector<float>& logits, double u);
 
 // logits [vocab] are overwritten; `seen`: ids that the penalty applies to (prompt and completion so far, repeats allowed);
 // `u`: a number of uniform().

@@ -37,22 +37,42 @@ export interface LoadModelOptions {
  * InputError when there is no such model.
  */
 export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<Policy> {
+  const found = findModel(name, options)
+  const processor = await Processor.load(found.dir, options.processor)
+  const engine = native()
+  const load = loadOptionsOf(found, options, engine.buildInfo().cpu)
+  return new Policy({ model: await loadWeights(engine, found.dir, load), processor, dir: found.dir, engine, load })
+}
+
+/** Where a model is, and the adapters that it has or is to get. */
+export interface FoundModel {
+  readonly dir: string
+  readonly lora?: LoraOptions
+  /** The folder of the adapters' values; absent: fresh ones. */
+  readonly adapterDir?: string
+}
+
+/** Finds and checks a model's files, and its options, without reading weights. Throws as `loadModel` does. */
+export function findModel(name: string, options: LoadModelOptions): FoundModel {
   const found = findModelFolder(name)
   const adapter = readAdapter(found)
   const dir = adapter ? findModelFolder(adapter.baseDir) : found
   checkModelFolder(dir)
   checkDevice(options.device)
-  const processor = await Processor.load(dir, options.processor)
-  const lora = adapter ? { ...adapter, seed: 0 } : loraOptions(options.lora)
-  const engine = native()
-  const load: LoadOptions = {
-    dtype: chooseDType(options.dtype, engine.buildInfo().cpu),
+  if (!adapter) return { dir, lora: loraOptions(options.lora) }
+  const { r, alpha, targetModules } = adapter
+  return { dir, lora: { r, alpha, targetModules, seed: 0 }, adapterDir: found }
+}
+
+/** How the engine is to load the weights, on this processor. */
+export function loadOptionsOf({ lora, adapterDir }: FoundModel, options: LoadModelOptions, cpu: string): LoadOptions {
+  return {
+    dtype: chooseDType(options.dtype, cpu),
     trainable: options.trainable ?? true,
     freezeVision: options.freezeVision ?? lora !== undefined,
-    ...(lora ? { lora: { r: lora.r, alpha: lora.alpha, targetModules: lora.targetModules, seed: lora.seed } } : {}),
-    ...(adapter ? { adapterDir: found } : {}),
+    ...(lora ? { lora } : {}),
+    ...(adapterDir === undefined ? {} : { adapterDir }),
   }
-  return new Policy({ model: await loadWeights(engine, dir, load), processor, dir, engine, load })
 }
 
 const languageModelLinears = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj']

@@ -1,5 +1,5 @@
 /** The reference policy of the KL penalty. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sequence } from '../batch.js'
 import { InputError } from '../errors.js'
@@ -46,7 +46,10 @@ export async function frozenCopy(engine: Engine, dir: string, options: LoadOptio
       await model.save(folder, 'model')
     },
     async restore(checkpoint) {
-      const restored = await loadWeights(engine, join(checkpoint, 'reference'), options)
+      const folder = join(checkpoint, 'reference')
+      // A run that did not move its reference has saved none: it is still where it began.
+      if (!existsSync(folder)) return
+      const restored = await loadWeights(engine, folder, options)
       model.dispose()
       model = restored
     },

@@ -15,6 +15,8 @@ export interface ScoreOptions {
   readonly temperature?: number
   /** Packed rows in memory at a time. Default 32768. */
   readonly tokensPerBatch?: number
+  /** Whether the statistics have `logitMean`. Default false. */
+  readonly logitMean?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -40,11 +42,12 @@ export async function scoreWith(
     rows: ({ sequence }) => sequence.completionIds.length,
     budget,
   })
+  const pass = { grad: false, adapter, temperature, logitMean: options.logitMean ?? false }
   const results: TokenStats[] = []
   for (const part of plan) {
     if (options.signal?.aborted) throw new AbortedError(undefined, options.signal.reason)
     const packed = packSequences(part.map(({ sequence }) => sequence))
-    const forward = await model.forward(packed.batch, packed.targets, { grad: false, adapter, temperature })
+    const forward = await model.forward(packed.batch, packed.targets, pass)
     try {
       const stats = await forward.logps()
       part.forEach(({ index }, i) => {
@@ -57,6 +60,11 @@ export async function scoreWith(
   return results
 }
 
-function sliceStats({ logps, entropy, correct }: TokenStats, begin: number, end: number): TokenStats {
-  return { logps: logps.slice(begin, end), entropy: entropy.slice(begin, end), correct: correct.slice(begin, end) }
+function sliceStats({ logps, entropy, correct, logitMean }: TokenStats, begin: number, end: number): TokenStats {
+  return {
+    logps: logps.slice(begin, end),
+    entropy: entropy.slice(begin, end),
+    correct: correct.slice(begin, end),
+    ...(logitMean ? { logitMean: logitMean.slice(begin, end) } : {}),
+  }
 }

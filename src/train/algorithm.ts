@@ -69,6 +69,8 @@ export interface Algorithm<S extends Sample> {
   readonly name: string
   /** Logits are divided by it in every pass. */
   readonly temperature: number
+  /** Whether `measure` reads `logitMean`. Default false. */
+  readonly logitMean?: boolean
   prepare(indices: readonly number[], run: RunContext): Promise<Prepared<S>>
   /** Before each optimizer step: what in its samples depends on the policy as it is then. */
   readonly refresh?: (units: readonly Unit<S>[], run: RunContext) => Promise<readonly Unit<S>[]>

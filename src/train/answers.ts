@@ -1,10 +1,9 @@
-/** Given answers as tokens, and what becomes of rows that cannot be learned from: shared by SFT and DPO. */
+/** Given answers as tokens: shared by SFT and DPO. */
 import type { Dataset } from '../data/dataset.js'
-import { InputError, messageOf } from '../errors.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Prompt } from '../types.js'
 import { choice, type Fields, integer, type Values } from './fields.js'
-import type { Meter } from './meter.js'
+import { unusable } from './unusable-rows.js'
 
 /** Options of every trainer on given answers. */
 export const answerFields = {
@@ -19,8 +18,6 @@ export const answerFields = {
    * turn. Qwen2-VL's is the end token and a line break, which TRL trains on for conversational rows.
    */
   completionEnd: choice('eos', ['eos', 'turn']),
-  /** Rows without an answer, with missing media, with a prompt over the limit: stop the run, or leave them out and count. */
-  onUnusableRow: choice('stop', ['stop', 'skip']),
 } satisfies Fields
 
 export type AnswerValues = Values<typeof answerFields>
@@ -68,28 +65,4 @@ export function cutAnswer(
   throw unusable(
     `${place}: the prompt has ${prompt.ids.length} tokens, ${name} ${limit} leaves no room for an answer; ${cure} fewer or smaller frames`,
   )
-}
-
-/** Reads rows; those that throw an InputError stop the run or are left out, counted as `skipped_rows` and warned of. */
-export async function readRows<T>(
-  indices: readonly number[],
-  read: (index: number) => Promise<T>,
-  { onUnusableRow, meter }: { onUnusableRow: AnswerValues['onUnusableRow']; meter?: Meter },
-): Promise<{ readonly rows: T[]; readonly warnings: string[] }> {
-  const settled = await Promise.allSettled(indices.map(read))
-  const rows = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  const faults = settled.flatMap((one): unknown[] => (one.status === 'rejected' ? [one.reason] : []))
-  const worst = faults.find((fault) => onUnusableRow === 'stop' || !(fault instanceof InputError))
-  if (worst !== undefined) throw worst
-  if (onUnusableRow === 'skip') meter?.sum('skipped_rows', faults.length)
-  if (faults.length === 0) return { rows, warnings: [] }
-  const [first] = faults
-  return { rows, warnings: [`${faults.length} of ${indices.length} rows are left out; the first: ${messageOf(first)}`] }
-}
-
-export function unusable(message: string): InputError {
-  return new InputError(message, {
-    code: 'ERR_VSGRPO_DATA',
-    hint: "Mend the row, or leave it out: onUnusableRow 'skip'.",
-  })
 }

@@ -2,6 +2,7 @@
 import { InputError } from '../errors.js'
 import type { Metrics } from '../types.js'
 import type { Sample } from './algorithm.js'
+import { checkBestModel } from './checks.js'
 import type { TrainingValues } from './config.js'
 import type { TrainEvent } from './events.js'
 import { finish, type Recipe, runSession, type TrainerOptions, type TrainOptions, type TrainResult } from './session.js'
@@ -15,7 +16,7 @@ export abstract class BaseTrainer<S extends Sample, V extends TrainingValues, O 
     /** All options, resolved. */
     readonly args: V,
   ) {
-    checkBestModel(args, options)
+    checkBestModel(args, options.evalDataset)
   }
 
   /** Trains to the end. An interrupted run resolves too, with reason 'aborted'. */
@@ -41,16 +42,6 @@ export abstract class BaseTrainer<S extends Sample, V extends TrainingValues, O 
   }
 
   protected abstract recipe(): Recipe<S>
-}
-
-/** Comparing checkpoints needs evaluations to compare them by, and a place to keep them. */
-function checkBestModel(args: TrainingValues, { evalDataset }: TrainerOptions): void {
-  if (args.loadBestModelAtEnd && !args.metricForBestModel) {
-    throw new InputError("[args] loadBestModelAtEnd: needs metricForBestModel, for example 'eval_reward'")
-  }
-  if (!args.metricForBestModel || (evalDataset && args.evalSteps && args.outputDir && args.saveStrategy !== 'no'))
-    return
-  throw new InputError('[args] metricForBestModel: needs evalDataset, evalSteps, outputDir and saveStrategy')
 }
 
 export function noDataset(): never {

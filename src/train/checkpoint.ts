@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeLeftovers, writeFolder } from '../atomic-folder.js'
-import { InputError, messageOf } from '../errors.js'
+import { InputError, systemCause } from '../errors.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Prompt } from '../types.js'
@@ -109,8 +109,9 @@ export function readState(dir: string): TrainerState {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as TrainerState
   } catch (error) {
-    throw new InputError(`[resume] ${dir} is not a checkpoint of a run: cannot read ${file}: ${messageOf(error)}`, {
+    throw new InputError(`[resume] ${dir} is not a checkpoint of a run: cannot read ${file}: ${systemCause(error)}`, {
       code: 'ERR_VSGRPO_CHECKPOINT',
+      hint: 'Remove that folder, so that the run goes on from the one before it, or name another checkpoint.',
       cause: error,
     })
   }

@@ -16,6 +16,11 @@ export const trainingFields = {
   perDeviceTrainBatchSize: integer(8, 1),
   /** Slices in the batch of an optimizer step. */
   gradientAccumulationSteps: integer(1, 1),
+  /**
+   * Rows that cannot be used (missing media, a prompt over the limit; for SFT and DPO no answer, for DPO equal answers): stop the
+   * run, or leave them out and count them as `skipped_rows`.
+   */
+  onUnusableRow: choice('stop', ['stop', 'skip']),
   /** Prompts that an evaluation works on at a time. Changes no result. */
   perDeviceEvalBatchSize: integer(8, 1),
   /** Packed rows of a forward and backward pass: bounds memory, changes no result. */
@@ -30,6 +35,8 @@ export const trainingFields = {
   adamBeta1: number(0.9, 0, 1),
   adamBeta2: number(0.999, 0, 1),
   adamEpsilon: number(1e-8, 0),
+  /** In what AdamW keeps its two moments; 'bfloat16', rounded stochastically, takes half the memory. Not in TRL. */
+  optimStateDtype: choice('float32', ['float32', 'bfloat16']),
   /** Gradients are scaled down to this norm. */
   maxGradNorm: number(1, 0),
   /** Of the data order and of sampling. */

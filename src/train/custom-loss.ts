@@ -61,12 +61,14 @@ export interface LossCheckOptions {
 }
 
 /**
- * Compares a loss's gradients with central finite differences of its value. Throws an InputError that names the token where
- * they part. Losses with kinks (clips) need inputs that do not sit on one.
+ * Compares a loss's gradients with central finite differences of its value, and its value with the sum of what it gives for
+ * each completion alone. Throws an InputError that names the token where they part, or the two sums. Losses with kinks
+ * (clips) need inputs that do not sit on one.
  */
 export function checkLoss(loss: CustomLoss, options: LossCheckOptions = {}): LossCheck {
   const { step = 1e-3, tolerance = 1e-2, inputs = exampleInputs() } = options
-  const { dlogps, dentropy = new Float32Array(inputs.logps.length) } = checkGradients(loss(inputs), inputs.logps.length)
+  const output = checkGradients(loss(inputs), inputs.logps.length)
+  const { dlogps, dentropy = new Float32Array(inputs.logps.length) } = output
   // A gradient that is not a number would be the scale of all others, and hide where it is.
   const scale = [...dlogps, ...dentropy].filter(Number.isFinite).reduce((most, x) => Math.max(most, Math.abs(x)), 1e-6)
   const points = Array.from(dlogps, (_, token) => token).flatMap((token) => [
@@ -85,7 +87,31 @@ export function checkLoss(loss: CustomLoss, options: LossCheckOptions = {}): Los
       `[checkLoss] ${worst.of}[${worst.token}] is ${worst.given}, the slope of the loss there is ${worst.slope}; give the derivative of the loss by ${worst.of === 'dlogps' ? 'logps' : 'entropy'}`,
     )
   }
+  checkSum(loss, inputs, { value: output.loss, tolerance })
   return { error: worst.error, token: worst.token, of: worst.of }
+}
+
+/** A mean over the batch would change with its size, where a sum of weighted tokens does not. */
+function checkSum(
+  loss: CustomLoss,
+  inputs: CustomLossInputs,
+  { value, tolerance }: { readonly value: number; readonly tolerance: number },
+): void {
+  const parts = Array.from(inputs.offsets.subarray(1), (_, row) => loss(completionOf(inputs, row)).loss)
+  const sum = parts.reduce((total, part) => total + part, 0)
+  const scale = parts.reduce((most, part) => Math.max(most, Math.abs(part)), Math.max(Math.abs(value), 1e-6))
+  if (Math.abs(sum - value) <= tolerance * scale) return
+  throw new InputError(
+    `[checkLoss] the loss of all completions is ${value}, those of each alone add up to ${sum}; make it a sum over completions of tokens times 'weights', which hold the normaliser`,
+  )
+}
+
+/** One completion of a batch as a batch of its own. */
+function completionOf(inputs: CustomLossInputs, row: number): CustomLossInputs {
+  const [begin = 0, end = 0] = inputs.offsets.subarray(row)
+  const cut = (value: unknown) => (value instanceof Float32Array ? value.subarray(begin, end) : value)
+  const own = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, cut(value)]))
+  return { ...inputs, ...own, offsets: Int32Array.of(0, end - begin) }
 }
 
 function slopeAt(loss: CustomLoss, inputs: CustomLossInputs, what: 'logps' | 'entropy', token: number, step: number) {

@@ -77,7 +77,7 @@ export async function measureUnits(
   meter: Meter,
 ): Promise<void> {
   const compared = await compareBatch(units, context, config)
-  const scoring = { tokensPerBatch: config.tokensPerMicroBatch, signal: context.signal }
+  const scoring = { tokensPerBatch: config.tokensPerMicroBatch, signal: context.signal, logitMean: true }
   const stats = await context.policy.scoreAll(sequencesOf(compared), scoring)
   const samples = compared.flatMap((unit) => unit.samples)
   const given = joinSamples(samples)
@@ -85,6 +85,7 @@ export async function measureUnits(
     logps: joined(stats.map(({ logps }) => logps)),
     entropy: joined(stats.map(({ entropy }) => entropy)),
     correct: Uint8Array.from(stats.flatMap(({ correct }) => [...correct])),
+    logitMean: joined(stats.map(({ logitMean }) => logitMean)),
   }
   const { loss } = dpoLoss({ ...given, ...pairWeights(samples, given, whole), logps: whole.logps }, dpoOptions(config))
   meter.mean('loss', loss, units.length)
@@ -94,14 +95,17 @@ export async function measureUnits(
 /** TRL's metrics, as means over pairs, and over tokens. */
 function measure(
   inputs: DpoInputs,
-  { entropy, correct }: Omit<TokenStats, 'logps'>,
+  { entropy, correct, logitMean }: Omit<TokenStats, 'logps'>,
   config: DPOValues,
   meter: Meter,
 ): void {
   for (const [name, values] of Object.entries(measurePairs(inputs, dpoOptions(config)))) meter.each(name, values)
   meter.each('entropy', entropy)
-  for (let row = 0; row + 1 < inputs.offsets.length; row += 2) {
-    meter.each('mean_token_accuracy', correct.subarray(inputs.offsets[row], inputs.offsets[row + 1]))
+  for (let row = 0; row + 1 < inputs.offsets.length; row++) {
+    const [begin, end] = inputs.offsets.subarray(row)
+    const isChosen = row % 2 === 0
+    if (isChosen) meter.each('mean_token_accuracy', correct.subarray(begin, end))
+    if (logitMean) meter.each(isChosen ? 'logits/chosen' : 'logits/rejected', logitMean.subarray(begin, end))
   }
 }
 

@@ -6,9 +6,10 @@ import type { Opponents } from '../losses/dpo-terms.js'
 import type { Reference } from '../policy.js'
 import type { Prompt } from '../types.js'
 import type { RunContext, Sample, Unit } from './algorithm.js'
-import { cutAnswer, encodeAnswer, placeOf, readRows, unusable } from './answers.js'
+import { cutAnswer, encodeAnswer, placeOf } from './answers.js'
 import type { DPOValues } from './dpo-config.js'
 import { timed } from './timing.js'
+import { readRows, unusable } from './unusable-rows.js'
 
 /** One answer of a pair; a unit's samples are the chosen one and the rejected one. */
 export interface DPOSample extends Sample {
@@ -104,7 +105,7 @@ async function readPair(index: number, { dataset, encode, policy }: PairContext,
 }
 
 /** A text, or one assistant message with it. */
-function textOf(value: unknown): unknown {
+export function textOf(value: unknown): unknown {
   const [message = value, ...more] = Array.isArray(value) ? value : []
   const isMessage = typeof message === 'object' && message !== null && 'content' in message && more.length === 0
   if (!isMessage) return value

@@ -1,9 +1,9 @@
 /** Training on preferences. */
 import type { Dataset } from '../data/dataset.js'
 import { chunks } from '../data/loader.js'
-import { InputError } from '../errors.js'
 import type { Metrics } from '../types.js'
 import { BaseTrainer, noDataset } from './base-trainer.js'
+import { checkSyncRefModel } from './checks.js'
 import { dpo } from './dpo.js'
 import { type DPOConfig, type DPOValues, resolveDPOConfig } from './dpo-config.js'
 import { measureUnits } from './dpo-objective.js'
@@ -23,9 +23,7 @@ export class DPOTrainer extends BaseTrainer<DPOSample, DPOValues, DPOTrainerOpti
   /** Throws an InputError for options that are unknown or do not fit together. */
   constructor(options: DPOTrainerOptions) {
     super(options, resolveDPOConfig(options.args))
-    if (this.args.syncRefModel && options.model.lora) {
-      throw new InputError('[args] syncRefModel: expected a model without lora, whose reference is its frozen base')
-    }
+    checkSyncRefModel(this.args, options.model.lora)
   }
 
   /** Loss, rewards and log-probabilities on the evaluation dataset: `eval_loss`, `eval_rewards/accuracies`, … */

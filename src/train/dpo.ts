@@ -18,6 +18,7 @@ export function dpo(options: DPOOptions): Algorithm<DPOSample> {
   return {
     name: 'dpo',
     temperature: 1,
+    logitMean: true,
     prepare: (indices, run) => prepare(indices, run, options),
     refresh: needsPass ? (units, run) => compareBatch(units, run, config) : undefined,
     loss: (samples) => objective(samples, config),

@@ -2,12 +2,13 @@
 import type { Dataset } from '../data/dataset.js'
 import { chunks } from '../data/loader.js'
 import type { Policy, SampleOptions } from '../policy.js'
-import type { RewardFunc } from '../rewards/reward.js'
+import { type RewardFunc, rewardNames } from '../rewards/reward.js'
 import type { Metrics, Prompt } from '../types.js'
 import { samplingOptions } from './grpo.js'
 import type { GRPOValues } from './grpo-config.js'
 import { Meter } from './meter.js'
 import { type Answers, measureRollout, type RolloutOptions, rollOut } from './rollout.js'
+import { readPrompts } from './unusable-rows.js'
 
 export interface EvaluateOptions {
   readonly policy: Policy
@@ -27,14 +28,22 @@ export async function evaluateRewards(
     ? { ...base, numGenerations: config.numGenerationsEval }
     : { ...base, temperature: 0 }
   const parts: Answers[] = []
-  for (const indices of batches(options.dataset, config.perDeviceEvalBatchSize)) {
+  const meter = new Meter()
+  for (const rows of batches(options.dataset, config.perDeviceEvalBatchSize)) {
+    const { indices, encode } = await readPrompts(rows, options.encode, { ...config, meter })
+    if (indices.length === 0) continue
     const keys = indices.map((index) => `eval ${index}`)
-    const { completions, scores } = await rollOut(indices, { ...options, sampling: { ...sampling, keys } })
+    const { completions, scores } = await rollOut(indices, { ...options, encode, sampling: { ...sampling, keys } })
     parts.push({ completions, scores })
   }
-  const meter = new Meter()
-  measureRollout(joinAnswers(parts), meter)
-  return prefixed(meter)
+  if (parts.length > 0) measureRollout(joinAnswers(parts), meter)
+  return { ...unknown(options.rewards), ...prefixed(meter) }
+}
+
+/** Rewards that apply to no row have no mean, but they are metrics nonetheless: NaN, as TRL logs them, is never the best. */
+function unknown(rewards: readonly RewardFunc[]): Metrics {
+  const names = ['reward', ...rewardNames(rewards).map((name) => `rewards/${name}/mean`)]
+  return Object.fromEntries(names.map((name) => [`eval_${name}`, Number.NaN]))
 }
 
 /** All row indices of a dataset, `size` at a time. */

@@ -1,9 +1,9 @@
 /** Training on rewards. */
-import { InputError } from '../errors.js'
 import { checkWeights } from '../rewards/combine.js'
 import { type RewardFunc, rewardNames } from '../rewards/reward.js'
 import type { Metrics } from '../types.js'
 import { BaseTrainer, noDataset } from './base-trainer.js'
+import { checkSyncRefModel } from './checks.js'
 import type { CustomLoss } from './custom-loss.js'
 import { evaluateRewards } from './evaluate.js'
 import { type GRPOSample, grpo } from './grpo.js'
@@ -29,9 +29,7 @@ export class GRPOTrainer extends BaseTrainer<GRPOSample, GRPOValues, GRPOTrainer
     super(options, resolveGRPOConfig(options.args))
     this.rewards = typeof options.rewardFuncs === 'function' ? [options.rewardFuncs] : options.rewardFuncs
     this.rewardWeights = checkWeights(this.rewards, options.rewardWeights)
-    if (this.args.syncRefModel && options.model.lora) {
-      throw new InputError('[args] syncRefModel: expected a model without lora, whose reference is its frozen base')
-    }
+    checkSyncRefModel(this.args, options.model.lora)
   }
 
   /** Rewards on the evaluation dataset: `eval_reward`, `eval_rewards/<name>/mean`, … */

@@ -19,6 +19,7 @@ import { completionRows, measureRollout, type Rollout, rollOut } from './rollout
 import { samplerRatios } from './sampler-ratio.js'
 import { timed } from './timing.js'
 import { isNearPolicy, maskBySlice } from './token-masks.js'
+import { readPrompts } from './unusable-rows.js'
 import { entropyWeights, tokenWeights } from './weights.js'
 
 export interface GRPOSample extends Sample {
@@ -93,8 +94,9 @@ export function samplingOptions(config: GRPOValues): SampleOptions {
 async function prepare(indices: readonly number[], run: RunContext, options: GRPOOptions) {
   const { config } = options
   const { sampled, groups, warnings } = await sampleGroups(indices, run, options)
-  const { groupsPerUpdate } = batchAlgebra(config)
-  const updates = chunks(groups, groupsPerUpdate).map((update) => update.filter((group) => isKept(group, config)))
+  const updates = shareOut(groups, batchAlgebra(config).updates).map((update) => {
+    return update.filter((group) => isKept(group, config))
+  })
   const units: GRPOUnit[][] = []
   for (const update of weigh(updates, config)) units.push(await addLogps(update, options, run))
   return {
@@ -103,6 +105,12 @@ async function prepare(indices: readonly number[], run: RunContext, options: GRP
     rows: logRows(sampled, run.step, config),
     warnings,
   }
+}
+
+/** The groups in equal parts; where rows were left out, in smaller ones. */
+function shareOut(groups: readonly Group[], parts: number): Group[][] {
+  const filled = chunks(groups, Math.max(1, Math.ceil(groups.length / parts)))
+  return Array.from({ length: parts }, (_, part) => filled[part] ?? [])
 }
 
 /** A group before its tokens are weighed. */
@@ -116,25 +124,21 @@ interface Group {
 }
 type Unweighed = Omit<GRPOSample, 'weight' | 'entropyWeight' | 'slice'>
 
-/** One group per row; with 'refill', flat groups give way to groups of further rows while there are rounds and rows left. */
+/** One group per usable row; with 'refill', flat groups give way to groups of further rows while there are rounds and rows left. */
 async function sampleGroups(indices: readonly number[], run: RunContext, options: GRPOOptions) {
   const { config } = options
   const first = await sampleOnce(indices, run, options)
-  const sampled = [first]
-  const warnings =
-    run.step === 1
-      ? preflight({ ...first.rollout, flat: first.flat, maxCompletionLength: config.maxCompletionLength })
-      : []
-  warnings.push(...first.warnings)
+  const sampled = [...first.sampled]
+  const warnings = [...(run.step === 1 ? preflightOf(first.sampled, config) : []), ...first.warnings]
   const groups = [...first.groups]
   let drawn = 0
-  while (config.dynamicSampling === 'refill' && sampled.length <= config.dynamicSamplingRounds) {
+  for (let round = 0; config.dynamicSampling === 'refill' && round < config.dynamicSamplingRounds; round++) {
     const places = groups.flatMap(({ flat }, place) => (flat ? [place] : []))
     const rows = run.further(places.length, drawn)
     if (rows.length === 0) break
     drawn += rows.length
     const further = await sampleOnce(rows, run, options)
-    sampled.push(further)
+    sampled.push(...further.sampled)
     warnings.push(...further.warnings)
     const fresh = further.groups.filter(({ flat }) => !flat)
     for (const [i, group] of fresh.entries()) groups.splice(places[i] ?? 0, 1, group)
@@ -142,18 +146,43 @@ async function sampleGroups(indices: readonly number[], run: RunContext, options
   return { sampled, groups, warnings }
 }
 
-async function sampleOnce(indices: readonly number[], run: RunContext, options: GRPOOptions) {
+/** Answers to a batch of rows, and what they are worth. */
+interface Sampled {
+  readonly rollout: Rollout
+  readonly advantages: Float64Array
+  readonly flat: readonly boolean[]
+}
+
+function preflightOf(sampled: readonly Sampled[], { maxCompletionLength }: GRPOValues): string[] {
+  return sampled.flatMap(({ rollout, flat }) => preflight({ ...rollout, flat, maxCompletionLength }))
+}
+
+/** Whether the first update after sampling learns from all that was sampled, in passes whose inputs stay in memory. */
+function learnsAtOnce(config: GRPOValues): boolean {
+  return batchAlgebra(config).updates === 1 && !config.gradientCheckpointing
+}
+
+/** `sampled` is empty where no row is usable. */
+async function sampleOnce(
+  rows: readonly number[],
+  run: RunContext,
+  options: GRPOOptions,
+): Promise<{ sampled: readonly Sampled[]; groups: readonly Group[]; warnings: readonly string[] }> {
   const { config, rewards, rewardWeights } = options
+  const { indices, encode, warnings } = await readPrompts(rows, run.encode, { ...config, meter: run.meter })
+  if (indices.length === 0) return { sampled: [], groups: [], warnings }
   const keys = indices.map((index) => `${run.batchNumber} ${index}`)
-  const sampling = { ...samplingOptions(config), numGenerations: config.numGenerations, keys }
+  const keepPromptsWithin = learnsAtOnce(config) ? config.tokensPerMicroBatch : 0
+  const sampling = { ...samplingOptions(config), numGenerations: config.numGenerations, keys, keepPromptsWithin }
   const scoring = { weights: rewardWeights, timeout: config.rewardTimeout, onError: config.onRewardError }
-  const rollout = await rollOut(indices, { ...run, clock: run, rewards, scoring, sampling })
+  const rollout = await rollOut(indices, { ...run, encode, clock: run, rewards, scoring, sampling })
   const { advantages, flat, fracZeroStd } = computeAdvantages(rollout.scores, { ...config, rewardWeights })
   measureRollout(rollout, run.meter)
   run.meter.mean('frac_reward_zero_std', fracZeroStd)
   const { firstFailure } = rollout.scores
-  const warnings = firstFailure ? [`a reward failed and counts as null: ${firstFailure}`] : []
-  return { rollout, advantages, flat, warnings, groups: toGroups(rollout, advantages, flat, config) }
+  const failures = firstFailure ? [`a reward failed and counts as null: ${firstFailure}`] : []
+  const groups = toGroups(rollout, advantages, flat, config)
+  return { sampled: [{ rollout, advantages, flat }], groups, warnings: [...warnings, ...failures] }
 }
 
 function toGroups(rollout: Rollout, advantages: Float64Array, flat: readonly boolean[], config: GRPOValues): Group[] {

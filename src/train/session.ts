@@ -236,8 +236,8 @@ function loaderSettings({ trainDataset, mediaKey }: TrainerOptions, config: Trai
   return { seed: config.seed, shuffle: config.shuffleDataset, media }
 }
 
-function optimizerSettings({ adamBeta1, adamBeta2, adamEpsilon, weightDecay }: TrainingValues) {
-  return { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay }
+function optimizerSettings({ adamBeta1, adamBeta2, adamEpsilon, weightDecay, optimStateDtype }: TrainingValues) {
+  return { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay, stateDtype: optimStateDtype }
 }
 
 function countSteps<S extends Sample>({ config, updatesPerBatch }: Recipe<S>, batchesPerEpoch: number): number {

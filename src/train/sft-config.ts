@@ -16,6 +16,11 @@ const sftFields = {
   /** false: learn the prompts' tokens too, placeholders of images and videos included, as TRL does for rows of messages. */
   completionOnlyLoss: flag(true),
   /**
+   * Learn all turns of the assistant in a conversation, and nothing else, whatever `completionOnlyLoss` says. TRL refuses this
+   * for rows with images.
+   */
+  assistantOnlyLoss: flag(false),
+  /**
    * Fills every place of a batch with rows up to `maxLength` tokens together, so that steps learn from more rows and about
    * equally many tokens. Rows do not see each other: they share forward passes whether packed or not (`tokensPerMicroBatch`).
    */

@@ -5,17 +5,25 @@ import type { LossOutput } from '../losses/loss.js'
 import { dftLoss, sftLoss } from '../losses/sft.js'
 import type { BackwardResult, TokenStats } from '../native.js'
 import type { PolicyProcessor } from '../policy.js'
-import type { Metrics, Prompt } from '../types.js'
+import type { Message, Metrics, Prompt } from '../types.js'
 import type { Algorithm, Objective, RunContext, Sample, Unit } from './algorithm.js'
-import { cutAnswer, encodeAnswer, placeOf, readRows } from './answers.js'
+import { cutAnswer, encodeAnswer, placeOf } from './answers.js'
+import { assistantTurns } from './assistant-turns.js'
 import { Meter } from './meter.js'
 import type { SFTValues } from './sft-config.js'
+import { readRows, unusable } from './unusable-rows.js'
 
 export interface SFTSample extends Sample {
-  /** Tokens that are learned. */
-  readonly targets: number
-  /** 1 / targets of the optimizer step. */
-  readonly weight: number
+  /** [targets] 1 / tokens that the optimizer step learns; 0 for a token that is not learned. */
+  readonly weights: Float32Array
+}
+
+/** A row as tokens. */
+interface AnswerRow extends Sample {
+  readonly index: number
+  readonly prompt: Prompt
+  /** [targets] 1 for the tokens that are learned. */
+  readonly mask: Float32Array
 }
 
 /** One optimizer step per batch of examples. */
@@ -26,16 +34,17 @@ export function sft(config: SFTValues): Algorithm<SFTSample> {
 
     async prepare(indices: readonly number[], run: RunContext) {
       const { rows, warnings } = await readAnswers(indices, run, config)
-      const targets = rows.reduce((sum, row) => sum + row.targets, 0)
-      const units: Unit<SFTSample>[] = rows.map(({ index, prompt, ...sample }) => {
-        return { index, prompt, samples: [{ ...sample, weight: 1 / targets }] }
+      const learned = rows.reduce((sum, { mask }) => sum + countLearned(mask), 0)
+      const units: Unit<SFTSample>[] = rows.map(({ index, prompt, mask, ...sample }) => {
+        return { index, prompt, samples: [{ ...sample, weights: mask.map((value) => value / learned) }] }
       })
       const tokens = rows.reduce((sum, { prompt, completionIds }) => sum + prompt.ids.length + completionIds.length, 0)
       return { updates: [units], tokens, warnings }
     },
 
     loss(samples: readonly SFTSample[]): Objective {
-      const weights = Float32Array.from(samples.flatMap(({ targets, weight }) => Array<number>(targets).fill(weight)))
+      const weights = Float32Array.from(samples.flatMap((sample) => [...sample.weights]))
+      const measure = (result: BackwardResult, meter: Meter) => measureTokens(result, weights, meter)
       if (config.lossType !== 'dft') return { backward: { loss: 'sft', weights }, measure }
       return {
         backward({ logps }: TokenStats) {
@@ -48,9 +57,15 @@ export function sft(config: SFTValues): Algorithm<SFTSample> {
   }
 }
 
-function measure({ entropy, correct }: Omit<BackwardResult, 'loss'>, meter: Meter): void {
-  meter.each('entropy', entropy)
-  meter.each('mean_token_accuracy', correct)
+/** Means over the tokens whose weight is not 0. */
+function measureTokens({ entropy, correct }: TokenStats, weights: Float32Array, meter: Meter): void {
+  const isLearned = (_: number, k: number) => weights[k] !== 0
+  meter.each('entropy', entropy.filter(isLearned))
+  meter.each('mean_token_accuracy', correct.filter(isLearned))
+}
+
+function countLearned(mask: Float32Array): number {
+  return mask.reduce((sum, value) => sum + value, 0)
 }
 
 /** What reading rows takes of a run. */
@@ -62,11 +77,13 @@ export async function evaluateAnswers(context: Reading, config: SFTValues): Prom
   for (const indices of chunks([...Array(context.dataset.length).keys()], config.perDeviceEvalBatchSize)) {
     const { rows } = await readAnswers(indices, { ...context, meter }, config)
     const scoring = { tokensPerBatch: config.tokensPerMicroBatch, signal: context.signal }
-    for (const stats of await context.policy.scoreAll(rows, scoring)) {
-      const one = { logps: stats.logps, weights: new Float32Array(stats.logps.length).fill(1 / stats.logps.length) }
+    for (const [i, stats] of (await context.policy.scoreAll(rows, scoring)).entries()) {
+      const mask = rows[i]?.mask ?? new Float32Array()
+      const learned = countLearned(mask)
+      const one = { logps: stats.logps, weights: mask.map((value) => value / learned) }
       const { loss }: LossOutput = config.lossType === 'dft' ? dftLoss(one) : sftLoss(one)
-      meter.mean('loss', loss, stats.logps.length)
-      measure(stats, meter)
+      meter.mean('loss', loss, learned)
+      measureTokens(stats, mask, meter)
     }
   }
   return Object.fromEntries(Object.entries(meter.take()).map(([name, value]) => [`eval_${name}`, value]))
@@ -80,20 +97,39 @@ export function readAnswers(
 ) {
   const { processor } = policy
   const { onUnusableRow, maxLength, completionEnd } = config
-  const read = async (index: number) => {
+  const read = async (index: number): Promise<AnswerRow> => {
     const place = placeOf(dataset, index)
     const whole = encodeCompletion(dataset, index, processor, completionEnd)
     const prompt = await encode(index)
     const completionIds = cutAnswer(whole, prompt, { place, maxLength, maxPositions: processor.maxPositions })
-    return { index, prompt, completionIds, ...targetsOf(prompt, completionIds, config) }
+    const learned = learnedPrompt(prompt, dataset.get(index).messages, { place, processor, config })
+    const own = new Float32Array(completionIds.length).fill(1)
+    if (!learned) return { index, prompt, completionIds, mask: own }
+    return {
+      index,
+      prompt,
+      completionIds,
+      learnsPrompt: true,
+      mask: Float32Array.from([...learned.subarray(1), ...own]),
+    }
   }
   return readRows(indices, read, { onUnusableRow, meter })
 }
 
-/** All tokens but the first have one before them to be predicted from. */
-function targetsOf(prompt: Prompt, completionIds: Int32Array, { completionOnlyLoss }: SFTValues) {
-  if (completionOnlyLoss) return { targets: completionIds.length }
-  return { targets: prompt.ids.length - 1 + completionIds.length, learnsPrompt: true }
+/** [T] 1 for the tokens of a prompt that are learned; undefined for none. The first has none before it to be predicted from. */
+function learnedPrompt(
+  { ids }: Prompt,
+  messages: readonly Message[],
+  { place, processor, config }: { place: string; processor: PolicyProcessor; config: SFTValues },
+): Float32Array | undefined {
+  if (!config.assistantOnlyLoss) return config.completionOnlyLoss ? undefined : new Float32Array(ids.length).fill(1)
+  const wanted = messages.filter(({ role }) => role === 'assistant').length
+  if (wanted === 0) return undefined
+  const { mask, count } = assistantTurns(ids, processor, config.completionEnd)
+  if (count === wanted) return mask
+  throw unusable(
+    `${place}: assistantOnlyLoss: expected ${wanted} turns of the assistant in the prompt's tokens, found ${count}; it needs Qwen2-VL's chat template`,
+  )
 }
 
 /** The tokens of a row's completion, with the end that the model is to stop with. */

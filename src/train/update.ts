@@ -61,8 +61,8 @@ async function differentiate<S extends Sample>(
     samples.map(({ completionIds, learnsPrompt }) => ({ prompt, completionIds, learnsPrompt })),
   )
   const objective = algorithm.loss(units.flatMap((unit) => unit.samples))
-  const { temperature } = algorithm
-  const options = { grad: true, adapter: true, temperature, checkpoint: config.gradientCheckpointing }
+  const { temperature, logitMean = false } = algorithm
+  const options = { grad: true, adapter: true, temperature, checkpoint: config.gradientCheckpointing, logitMean }
   const forward = await policy.forward(packSequences(sequences), options)
   try {
     const loss = await backward(forward, objective, meter)

@@ -1,6 +1,6 @@
-/** The README's first program is examples/grpo.ts; it and the other examples run. */
+/** The README's first program is examples/grpo.ts; it and all other examples run, on rooms that are made for it. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
@@ -16,14 +16,21 @@ const sourceOf = (name: string) => readFileSync(join(root, 'examples', `${name}.
 
 beforeAll(() => {
   const cli = join(root, 'dist/cli/main.js')
-  const rooms = node(cli, 'rooms', '--output', 'rooms', '--recipe', 'demo', '--count', '40')
-  expect(rooms.stderr).not.toContain('error')
+  const rooms = [
+    ['rooms', '--count', '40'],
+    ['test-rooms', '--count', '12', '--split', 'test'],
+  ]
+  for (const [output = '', ...options] of rooms) {
+    const made = node(cli, 'rooms', '--output', output, '--recipe', 'demo', ...options)
+    expect(made.status, made.stderr).toBe(0)
+  }
   symlinkSync(join(root, 'examples'), join(folder, 'examples'))
 })
 
-/** Runs an example for so many steps. */
-async function run(name: string, steps: number) {
-  const contents = sourceOf(name).replace(/maxSteps: \d+/, `maxSteps: ${steps}`)
+/** Runs an example, for so many steps where it trains. */
+async function run(name: string, steps?: number) {
+  const source = sourceOf(name)
+  const contents = steps === undefined ? source : source.replace(/maxSteps: \d+/, `maxSteps: ${steps}`)
   // Inside the package, where `vsgrpo` is this package itself.
   const outfile = join(root, 'build/examples', `${name}.mjs`)
   await build({
@@ -42,11 +49,43 @@ it('stands in the README as it is', () => {
   expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(sourceOf('grpo'))
 })
 
-it.each([
-  ['grpo', 'first', 20, ['reward', 'kl']],
+const trainings: [name: string, folder: string, steps: number, metrics: string[]][] = [
+  ['sft', 'sft', 4, ['loss', 'mean_token_accuracy']],
+  ['dpo', 'dpo', 4, ['loss', 'rewards/margins', 'logits/chosen']],
+  ['grpo', 'first', 4, ['reward', 'kl']],
   ['custom-reward', 'custom-reward', 4, ['rewards/close/mean', 'rewards/agreed/mean']],
   ['custom-loss', 'custom-loss', 4, ['loss', 'bounded']],
-])(
+]
+
+it('knows of every example, none of which is longer than a screen', () => {
+  const files = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
+  expect(files.sort()).toEqual(['evaluate', ...trainings.map(([name]) => name)].map((name) => `${name}.ts`).sort())
+  for (const file of files) {
+    const lines = readFileSync(join(root, 'examples', file), 'utf8')
+      .trimEnd()
+      .split('\n')
+    expect(lines.length, file).toBeLessThanOrEqual(60)
+  }
+})
+
+it('examples/evaluate.ts says what part of the questions of each kind is answered right', async () => {
+  const { stdout, stderr, status } = await run('evaluate')
+  expect(status, stderr).toBe(0)
+  const [all, ...kinds] = stdout
+    .trimEnd()
+    .split('\n')
+    .reverse()
+    .map((line) => /^(\w+): ([\d.]+) ± [\d.]+ % of (\d+)$/.exec(line))
+  const questions = readRows<{ question_type: string }>(join(folder, 'test-rooms/questions.jsonl'))
+  expect(kinds.map((kind) => kind?.[1]).sort()).toEqual([...new Set(questions.map((row) => row.question_type))].sort())
+  expect(kinds.reduce((sum, kind) => sum + Number(kind?.[3]), 0)).toBe(questions.length)
+  expect(all?.[1]).toBe('all')
+  // The checkpoint has learned to answer, if not well: it is neither blind nor perfect.
+  expect(Number(all?.[2])).toBeGreaterThan(15)
+  expect(Number(all?.[2])).toBeLessThan(95)
+})
+
+it.each(trainings)(
   'examples/%s.ts trains on rooms and saves a model',
   { timeout: 240_000 },
   async (name, folderName, steps, metrics) => {

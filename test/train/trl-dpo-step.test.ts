@@ -106,12 +106,9 @@ async function ourSteps(algorithm: Algorithm, name: string, changes: Record<stri
   return steps
 }
 
-/**
- * Token means, of which TRL averages its slices' averages; `logits/*`, the mean of all logits of a token, which the engine does
- * not give; and what says nothing about the step.
- */
+/** Not: token means, of which TRL averages its slices' averages, and what says nothing about the step. */
 function isComparable(name: string, isSliced: boolean): boolean {
-  return !/^(epoch|step|logits\/)/.test(name) && !(isSliced && /^(entropy|mean_token_accuracy)/.test(name))
+  return !/^(epoch|step)/.test(name) && !(isSliced && /^(entropy|mean_token_accuracy|logits\/)/.test(name))
 }
 
 /** What is not as TRL has it, in words. Empty: the step is TRL's. */

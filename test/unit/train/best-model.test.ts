@@ -55,6 +55,17 @@ describe('metricForBestModel', () => {
     expect(checkpoints()).toEqual([`step-${best}`, 'step-8'])
   })
 
+  it('may be a reward that applies to no row of some evaluations: those are not the best', async () => {
+    let evaluations = 0
+    const sometimes = named('score', (input) =>
+      input.example.id === 'held' ? ([null, 3, null, 2][evaluations++] ?? null) : firstLetter(input),
+    )
+    const more = { rewardFuncs: [sometimes] }
+    const { trainer } = await start([], { metricForBestModel: 'rewards/score/mean', saveTotalLimit: 1 }, more)
+    await trainer.train()
+    expect(checkpoints()).toEqual(['step-4', 'step-8'])
+  })
+
   it('saves the best of evaluations that fall between two checkpoints', async () => {
     const { trainer } = await start([1, 3, 2, 0], { saveSteps: 100 })
     await trainer.train()

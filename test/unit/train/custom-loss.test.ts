@@ -147,6 +147,25 @@ describe('checkLoss', () => {
     )
   })
 
+  it('finds a loss that is not a sum over completions, though its gradients are right', () => {
+    const averaged: CustomLoss = (inputs) => {
+      const count = inputs.offsets.length - 1
+      const { loss, dlogps } = clipped(inputs)
+      return { loss: loss / count, dlogps: dlogps.map((slope) => slope / count) }
+    }
+    const centred: CustomLoss = ({ logps, weights }) => {
+      const mean = logps.reduce((sum, logp) => sum + logp, 0) / logps.length
+      const loss = logps.reduce((sum, logp, k) => sum + (weights[k] ?? 0) * (logp - mean) ** 2, 0)
+      const drift = logps.reduce((sum, logp, k) => sum + (2 * (weights[k] ?? 0) * (logp - mean)) / logps.length, 0)
+      return { loss, dlogps: logps.map((logp, k) => 2 * (weights[k] ?? 0) * (logp - mean) - drift) }
+    }
+    for (const loss of [averaged, centred]) {
+      expect(() => checkLoss(loss)).toThrow(
+        /^\[checkLoss\] the loss of all completions is -?[\d.]+, those of each alone add up to -?[\d.]+; make it a sum/,
+      )
+    }
+  })
+
   it('takes inputs and a tolerance of the caller, and refuses gradients of the wrong length', () => {
     const inputs = {
       logps: Float32Array.of(-1, -2),

@@ -121,6 +121,8 @@ describe('a run', () => {
         'rewards/rejected',
         'logps/chosen',
         'logps/rejected',
+        'logits/chosen',
+        'logits/rejected',
         'entropy',
         'num_tokens',
       ]),

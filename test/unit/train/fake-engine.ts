@@ -156,7 +156,12 @@ export class FakeModel implements NativeModel {
     this.engine.live.forwards++
     const contexts = Array.from(targets.rows, (row) => batch.ids[row] ?? 0)
     const table = options.adapter ? this.table : this.base
-    const stats = this.stats(contexts, targets.ids, options.temperature, table)
+    const stats = {
+      ...this.stats(contexts, targets.ids, options.temperature, table),
+      ...(options.logitMean
+        ? { logitMean: Float32Array.from(contexts, (context) => meanOf(rowOf(table, context))) }
+        : {}),
+    }
     return {
       logps: async () => stats,
       backward: async (args) => {
@@ -202,7 +207,7 @@ export class FakeModel implements NativeModel {
   }
 
   private distribution(context: number, temperature: number, table: Float64Array): number[] {
-    const logits = [...table.subarray(context * vocabulary, (context + 1) * vocabulary)].map((x) => x / temperature)
+    const logits = Array.from(rowOf(table, context), (x) => x / temperature)
     const highest = Math.max(...logits)
     const weights = logits.map((logit) => Math.exp(logit - highest))
     const total = weights.reduce((sum, weight) => sum + weight, 0)
@@ -225,6 +230,15 @@ function differentiate(args: Backward, stats: TokenStats): GrpoOutput {
   if (args.loss === 'grpo') return grpoLoss({ ...args, logps, entropy }, args.options)
   if (args.loss === 'sft') return sftLoss({ ...args, logps, offsets: Int32Array.of(0, logps.length) })
   return { loss: 0, dlogps: args.dlogps, dentropy: args.dentropy }
+}
+
+/** The logits of the token after `context`. */
+function rowOf(table: Float64Array, context: number): Float64Array {
+  return table.subarray(context * vocabulary, (context + 1) * vocabulary)
+}
+
+function meanOf(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 /** In nats. */

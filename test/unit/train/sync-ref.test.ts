@@ -66,6 +66,23 @@ describe('syncRefModel', () => {
     expect(rest.engine.models.filter(({ disposed }) => !disposed)).toHaveLength(1)
   })
 
+  it('may be turned on where a run goes on: its reference is then where it began', async () => {
+    const start = (syncRefModel: boolean) =>
+      grpo(join(place.dir, 'run'), { ...syncing, syncRefModel, saveSteps: 3, outputDir: join(place.dir, 'run') })
+    for await (const event of (await start(false)).trainer) if (event.type === 'checkpoint') break
+    const { trainer, policy, engine } = await start(true)
+    let expected = table(policy).map(() => 0)
+    for await (const event of trainer.events({ resumeFromCheckpoint: true })) {
+      if (event.type === 'warning')
+        expect(event.message).toMatch('syncRefModel was false in the checkpoint and is true')
+      if (event.type !== 'step' || event.step % 2 !== 0) continue
+      const weights = table(policy)
+      expected = expected.map((value, i) => 0.75 * value + 0.25 * (weights[i] ?? 0))
+      expect(largestDifference(referenceOf(engine), expected)).toBeLessThan(1e-12)
+    }
+    expect(Math.max(...expected)).toBeGreaterThan(0)
+  })
+
   it('is refused with lora when the trainer is made, and does nothing without beta, which is said', async () => {
     const lora = { r: 2, alpha: 4, targetModules: ['q_proj'], seed: 0 }
     await expect(grpo(place.dir, syncing, { lora })).rejects.toThrow(
