@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
-import { InputError, messageOf, nearest } from '../errors.js'
+import { InputError, nearest, systemCause } from '../errors.js'
 
 /** Names that a configuration may have: a list of keys, each with the keys below it, or null for any value. */
 export interface Shape {
@@ -19,6 +19,14 @@ interface Setting {
   readonly value: unknown
   readonly where: string
   readonly baseDir: string
+}
+
+interface Origin {
+  readonly where: string
+  readonly baseDir: string
+  readonly twiceIsWrong: boolean
+  /** Errors repeat the name as it was written, not the path that it stands for. */
+  readonly asWritten: boolean
 }
 
 export class Config {
@@ -52,10 +60,11 @@ export class Config {
   }
 
   /** Sets a value after finding its name in the shape; a later setting wins, unless both stand in the file. */
-  set(written: string, value: unknown, origin: { where: string; baseDir: string; twiceIsWrong: boolean }): void {
+  set(written: string, value: unknown, origin: Origin): void {
     const path = findPath(this.shape, written)
     if (path === undefined) throw unknownName(this.shape, written, origin.where)
-    const where = `${origin.where}${path}`
+    const where = `${origin.where}${origin.asWritten ? written : path}`
+    checkSection(shapeAt(this.shape, path), value, where)
     if (origin.twiceIsWrong && this.settings.has(path))
       throw new InputError(`${where} is set twice; remove one of them`)
     this.settings.set(path, { value, where, baseDir: origin.baseDir })
@@ -69,7 +78,9 @@ export function readConfig(file: string, overrides: readonly string[], shape: Sh
   const document = parseDocument(readText(file), { lineCounter: lines })
   const [mistake] = document.errors
   if (mistake)
-    throw new InputError(`${file}:${mistake.linePos?.[0].line ?? 1}: not valid YAML: ${firstLine(mistake.message)}`)
+    throw new InputError(
+      `${file}:${mistake.linePos?.[0].line ?? 1}: not valid YAML: ${firstLine(mistake.message)}; one "name: value" a line, lists as [a, b], odd text in quotes`,
+    )
   if (!isMap(document.contents)) {
     throw new InputError(
       `${file}: expected names and values such as "model: path/to/model", got ${document.contents ? 'something else' : 'an empty file'}`,
@@ -77,10 +88,15 @@ export function readConfig(file: string, overrides: readonly string[], shape: Sh
   }
   const lineOf = (node: Node | null): number => lines.linePos(node?.range?.[0] ?? 0).line
   readMap(document.contents, '', shape, (name, key, value) =>
-    config.set(name, value, { where: `${file}:${lineOf(key)}: `, baseDir: dirname(file), twiceIsWrong: true }),
+    config.set(name, value, {
+      where: `${file}:${lineOf(key)}: `,
+      baseDir: dirname(file),
+      twiceIsWrong: true,
+      asWritten: false,
+    }),
   )
   for (const [name, value] of parseOverrides(overrides)) {
-    config.set(name, value, { where: '--', baseDir: process.cwd(), twiceIsWrong: false })
+    config.set(name, value, { where: '--', baseDir: process.cwd(), twiceIsWrong: false, asWritten: true })
   }
   return config
 }
@@ -98,6 +114,7 @@ export function parseOverrides(words: readonly string[]): [string, unknown][] {
     const match = /^--([a-zA-Z][\w.-]*)(?:=([\s\S]*))?$/.exec(word)
     if (!match?.[1])
       throw new InputError(`${word}: expected --name value; one configuration file comes first, then overrides`)
+    if (match[1] === 'resume') throw new InputError(`${word}: expected --resume alone; it takes no value`)
     const next = words[i + 1]
     if (match[2] !== undefined) found.push([match[1], parseValue(match[1], match[2])])
     else if (next !== undefined && !/^--[a-zA-Z]/.test(next)) {
@@ -110,6 +127,8 @@ export function parseOverrides(words: readonly string[]): [string, unknown][] {
 }
 
 function parseValue(name: string, text: string): unknown {
+  if (text === '')
+    throw new InputError(`--${name}: expected a value, got an empty text; give one, or leave the option out`)
   const document = parseDocument(text)
   if (document.errors[0])
     throw new InputError(`--${name} ${text}: not a value: ${firstLine(document.errors[0].message)}; put it in quotes`)
@@ -158,13 +177,26 @@ function shapeAt(shape: Shape, path: string): Shape | null {
   return path.split('.').reduce<Shape | null>((at, part) => at?.[part] ?? null, shape)
 }
 
+/** A name with names below it takes no value of its own: it would be passed over. Only a dataset may be its path. */
+function checkSection(below: Shape | null, value: unknown, where: string): void {
+  if (!below || 'path' in below || value === null || value === undefined || value === false) return
+  const [first = '', ...others] = Object.keys(below)
+  const names = others.length > 4 ? `${others.slice(0, 3).join(', ')}, …` : others.join(', ')
+  throw new InputError(
+    `${where}: expected names and values, as in { ${first}: … }, got ${JSON.stringify(value)}; the others are ${names}`,
+    { code: 'ERR_VSGRPO_CONFIG' },
+  )
+}
+
 function unknownName(shape: Shape, written: string, where: string): InputError {
   const parts = written.split('.').map(camelCase)
   const last = parts.at(-1) ?? ''
   const siblings = shapeAt(shape, parts.slice(0, -1).join('.')) ?? shape
-  const names = [...Object.keys(siblings), ...(parts.length === 1 ? Object.keys(shape.args ?? {}) : [])]
-  const close = nearest(last, names)
-  const cure = close ? `did you mean ${close}?` : `known are ${names.sort().join(', ')}`
+  const names = Object.keys(siblings)
+  const below = parts.length === 1 ? Object.keys(shape.args ?? {}) : []
+  const close = nearest(last, [...names, ...below])
+  const all = [names, below].filter(({ length }) => length > 0).map((some) => [...some].sort().join(', '))
+  const cure = close ? `did you mean ${close}?` : `known are ${all.join('; and below args: ')}`
   return new InputError(`${where}${written}: there is no such option; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
 }
 
@@ -172,7 +204,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new InputError(`cannot read ${file}: ${messageOf(error)}; name the configuration file of the run first`)
+    throw new InputError(`cannot read ${file}: ${systemCause(error)}; name the configuration file of the run first`)
   }
 }
 

@@ -2,28 +2,40 @@
 import type { Command } from 'commander'
 import type { Dataset } from '../data/index.js'
 import { preferencePairs } from '../data/pairs.js'
+import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
 import { resolveDPOConfig } from '../train/dpo-config.js'
 import { DPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
-import { commonShape, locating, openDataset, shapeOf, trainingArgs } from './run-config.js'
-import { addTrainingCommand, type Training } from './train.js'
+import { commonShape, locating, modelOptions, readDataset, shapeOf, trainingArgs } from './run-config.js'
+import { addTrainingCommand, type Training, type TrainingCommand } from './train.js'
 
 const pairs: Shape = { hardness: null, ratio: null, seed: null }
 const shape: Shape = { ...commonShape, pairs, args: shapeOf(resolveDPOConfig()) }
 
+/** The command as `vsgrpo plan` needs it too. */
+export function training(): TrainingCommand {
+  return { name: 'dpo', description: 'train a model on preferences (DPO)', shape, help, prepare }
+}
+
 export function register(program: Command): void {
-  addTrainingCommand(program, { name: 'dpo', description: 'train a model on preferences (DPO)', shape, help }, prepare)
+  addTrainingCommand(program, training())
 }
 
 async function prepare(config: Config): Promise<Training> {
   const { outputDir, ...given } = trainingArgs(config)
   const args = { ...locating(config, () => resolveDPOConfig(given)), outputDir }
-  const trainDataset = withPairs(config, openDataset(config, 'trainDataset'))
-  const evalRows = openDataset(config, 'evalDataset')
+  const trainDataset = withPairs(config, await readDataset(config, 'trainDataset'))
+  const evalRows = await readDataset(config, 'evalDataset')
   const evalDataset = evalRows && withPairs(config, evalRows)
+  locating(config, () => checkBestModel(args, evalDataset))
+  locating(config, () => checkSyncRefModel(args, modelOptions(config).lora))
   return {
+    algorithm: 'dpo',
     outputDir,
-    train: (parts, options) => new DPOTrainer({ ...parts, trainDataset, evalDataset, args }).train(options),
+    trainDataset,
+    given,
+    train: ({ picked, ...parts }, options) =>
+      new DPOTrainer({ ...parts, trainDataset, evalDataset, args: { ...args, ...picked } }).train(options),
   }
 }
 
@@ -38,9 +50,11 @@ const help = `
 config.yaml:
   model: models/Qwen2-VL-2B-Instruct     # a Hugging Face folder
   trainDataset: train.jsonl              # rows {"messages": [...], "chosen": "3", "rejected": "4"}
+                                         # also parquet, a folder, hf://datasets/org/name, or { path, split, badRows: skip }
   evalDataset: test.jsonl                # optional
   pairs: { hardness: hard }              # optional: rows are questions with answers, the wrong ones are made
   lora: { r: 16 }                        # optional; without it all weights train, and the reference is a second model
+  sampling: { frames: 16 }               # optional: frames taken of each video file; default 2 per second, 4 to 768
   args:                                  # TRL's names, in camelCase or snake_case
     learningRate: 5e-6
     beta: 0.1

@@ -1,52 +1,36 @@
 /** `vsgrpo eval`: a benchmark's questions, and predictions or a model that answers them, to the table of scores. */
 import { readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
-import { parseRow } from '../data/row.js'
 import { dataRows } from '../data/stream-files.js'
 import { InputError, messageOf } from '../errors.js'
 import {
-  AnswerFile,
-  type Asked,
-  answerTokens,
-  askAll,
+  answerRow,
+  debiased,
   evaluatePredictions,
   type Format,
-  findVideos,
-  fingerprint,
   formatReport,
   formats,
   isBenchmark,
   letterOfName,
-  type PromptName,
-  predictionOf,
   promptNames,
   type Question,
-  questionMessages,
   readPredictions,
   readQuestions,
-  type Settings,
-  sceneOf,
   withPrunedIds,
 } from '../eval/index.js'
-import { interruptible } from '../interrupt.js'
-import { duration } from '../log/format.js'
-import { findModelFolder } from '../model-folder.js'
-import { loadModel } from '../policy.js'
-import { addModelOptions, addRequired, loadOptions, type ModelOptions, numberIn } from './options.js'
+import { writeAtomically } from '../log/atomic.js'
+import { type Answered, type AskModelOptions, askModel } from './eval-model.js'
+import { addModelOptions, addRequired, numberIn } from './options.js'
 
-interface EvalOptions extends ModelOptions {
+const subsets = ['full', 'debiased'] as const
+
+interface EvalOptions extends Omit<AskModelOptions, 'model'> {
   readonly benchmark: 'vsi-bench'
-  readonly questions: string
   readonly predictions?: string
   readonly model?: string
-  readonly videos?: string
-  readonly output?: string
   readonly format: Format
-  readonly prompt: PromptName
-  readonly frames: number
-  readonly maxNewTokens?: number
   readonly acceptNames: boolean
+  readonly subset: (typeof subsets)[number]
   readonly prunedIds?: string
   readonly trainQuestions?: string
   readonly resamples: number
@@ -64,8 +48,14 @@ export function register(program: Command): void {
   command
     .option('--predictions <file>', 'score these rows instead of asking a model')
     .option('--model <dir>', 'Hugging Face folder of a Qwen2-VL model, or a checkpoint of a run')
-    .option('--videos <dir>', 'folder of <dataset>/<scene_name>.mp4, or of folders of frames')
-    .option('--output <file>', "where the model's answers go, row by row; rows that are there are kept")
+    .option(
+      '--videos <path>',
+      "folder of <dataset>/<scene_name>.mp4, of zip archives of them or of folders of frames; an archive; or hf://datasets/…; default: VSI-Bench in the Hub's cache",
+    )
+    .option(
+      '--output <file>',
+      'where each question goes with its answer and points; the answers of a model that are there are kept',
+    )
     .addOption(new Option('--format <name>', 'of the table on stdout').choices(formats).default('text'))
     .addOption(
       new Option('--prompt <name>', 'wording; row: the messages of the rows').choices(promptNames).default('vanilla'),
@@ -77,7 +67,12 @@ export function register(program: Command): void {
       numberIn({ min: 1, integer: true }),
     )
     .option('--accept-names', "an option's text counts as its letter (not the published rule)", false)
-    .option('--pruned-ids <file>', 'ids that the Debiased subset leaves out, one a line')
+    .addOption(
+      new Option('--subset <name>', 'which questions; full tells the Debiased score too where it can')
+        .choices(subsets)
+        .default('full'),
+    )
+    .option('--pruned-ids <file>', 'ids that the Debiased subset leaves out, one a line; default: the column "pruned"')
     .option('--train-questions <file>', 'fit the blind controls on these; default: on the other half of the scenes')
     .option('--resamples <n>', 'draws for the intervals', numberIn({ min: 100, integer: true }), 1000)
     .option('--seed <n>', 'of these draws', numberIn({ min: 0, integer: true }), 0)
@@ -88,50 +83,36 @@ async function run(options: EvalOptions): Promise<void> {
   checkSource(options)
   const questions = await loadQuestions(options)
   const training = options.trainQuestions ? await questionsOf(options.trainQuestions) : undefined
-  const { name, predictions, settings } = options.predictions
-    ? await readGiven(options.predictions, questions)
-    : await askModel(options, questions)
+  const { name, predictions, settings } = await answersTo(questions, options)
   const scored = options.acceptNames
     ? predictions.map((text, i) => letterOfName(text, questions[i]?.options ?? null))
     : predictions
-  const { seed, resamples } = options
+  const { seed, resamples, subset } = options
   const evaluation = evaluatePredictions(questions, scored, { seed, resamples, training })
-  const report = {
-    name,
-    evaluation,
-    settings: {
-      ...settings,
-      rule: options.acceptNames ? "an option's text counts as its letter" : 'published',
-      resamples,
-      seed,
-    },
-    isBenchmark: isBenchmark(questions),
-  }
-  process.stdout.write(formatReport(report, options.format))
+  const rule = options.acceptNames ? "an option's text counts as its letter" : 'published'
+  const report = { name, evaluation, subset, settings: { ...settings, rule, subset, resamples, seed } }
+  process.stdout.write(formatReport({ ...report, isBenchmark: isBenchmark(questions) }, options.format))
   if (options.format !== 'text') for (const warning of evaluation.warnings) say(`warning: ${warning}`)
-  if (!evaluation.debiased && report.isBenchmark) {
+  if (isBenchmark(questions) && questions.some(({ pruned }) => pruned === undefined)) {
     say('no Debiased score: the rows have no column "pruned"; give --pruned-ids with the published list')
   }
 }
 
-/** Predictions or a model, and what each needs. */
-function checkSource({ predictions, model, videos, prompt }: EvalOptions): void {
-  if ((predictions === undefined) === (model === undefined)) {
-    const got = predictions === undefined ? 'neither' : 'both'
-    throw new InputError(`eval: expected --predictions or --model, got ${got}; see vsgrpo eval --help`)
-  }
-  if (model !== undefined && videos === undefined && prompt !== 'row') {
-    throw new InputError('--videos <dir> is missing: the folder of the videos that the questions are about')
-  }
+/** Predictions or a model. */
+function checkSource({ predictions, model }: EvalOptions): void {
+  if ((predictions === undefined) !== (model === undefined)) return
+  const got = predictions === undefined ? 'neither' : 'both'
+  throw new InputError(`eval: expected --predictions or --model, got ${got}; see vsgrpo eval --help`)
 }
 
 async function questionsOf(file: string): Promise<Question[]> {
   return readQuestions(await dataRows(file), file)
 }
 
-async function loadQuestions({ questions: file, prunedIds }: EvalOptions): Promise<Question[]> {
-  const questions = await questionsOf(file)
-  return prunedIds ? withPrunedIds(questions, readIds(prunedIds), prunedIds) : questions
+async function loadQuestions({ questions: file, prunedIds, subset }: EvalOptions): Promise<Question[]> {
+  const all = await questionsOf(file)
+  const questions = prunedIds ? withPrunedIds(all, readIds(prunedIds), prunedIds) : all
+  return subset === 'debiased' ? debiased(questions, file) : questions
 }
 
 function readIds(file: string): Set<string> {
@@ -143,79 +124,15 @@ function readIds(file: string): Set<string> {
   }
 }
 
-interface Answered {
-  readonly name: string
-  readonly predictions: readonly string[]
-  readonly settings: Settings
-}
-
-async function readGiven(file: string, questions: readonly Question[]): Promise<Answered> {
+async function answersTo(questions: readonly Question[], options: EvalOptions): Promise<Answered> {
+  const { predictions: file, model = '', output } = options
+  if (file === undefined) return askModel({ ...options, model }, questions)
   const ids = questions.map(({ id }) => id)
   const { texts, unused } = readPredictions(await dataRows(file), ids, file)
   if (unused.length > 0) say(`${file}: ${unused.length} predictions for other questions left aside`)
+  const rows = questions.map((question, i) => answerRow(question, { id: question.id, prediction: texts[i] ?? '' }))
+  if (output !== undefined) writeAtomically(output, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   return { name: file, predictions: texts, settings: { predictions: file } }
-}
-
-async function askModel(options: EvalOptions, questions: readonly Question[]): Promise<Answered> {
-  const { model = '', prompt, frames, output } = options
-  const asked = askedOf(options, questions)
-  const maxNewTokens = options.maxNewTokens ?? answerTokens(prompt)
-  const load = loadOptions(options)
-  const settings: Settings = {
-    ...{ model, weights: fingerprint(findModelFolder(model)), prompt, frames, maxNewTokens },
-    ...{ processor: options.processor, ropeCompat: options.ropeCompat, dtype: options.dtype },
-  }
-  const answers = new AnswerFile(
-    output,
-    settings,
-    questions.map(({ id }) => id),
-  )
-  if (answers.size > 0) say(`${output}: ${answers.size} of ${questions.length} questions are answered already`)
-  try {
-    await interruptible(async (signal) => {
-      if (answers.size === questions.length) return
-      const policy = await loadModel(model, { ...load, processor: { ...load.processor, sampling: { frames } } })
-      try {
-        await askAll(asked, { policy, answers, maxNewTokens, signal, onProgress: progress(answers.size) })
-      } finally {
-        policy.dispose()
-      }
-    })
-  } finally {
-    answers.close()
-  }
-  return { name: model, predictions: questions.map(({ id }) => answers.get(id)?.prediction ?? ''), settings }
-}
-
-/** Messages and videos of all questions, found before the model is loaded: what is missing costs no waiting. */
-function askedOf({ questions: file, videos, prompt, frames }: EvalOptions, questions: readonly Question[]): Asked[] {
-  const found = prompt === 'row' ? undefined : findVideos(questions, videos ?? '', frames)
-  const mediaRoot = videos ?? dirname(file)
-  return questions.map((question) => {
-    const { id, where, messages } = question
-    const scene = sceneOf(question)
-    const video = found?.get(scene)
-    const own =
-      prompt === 'row' || video === undefined ? parseRow({ messages }, { where, mediaRoot }).messages : undefined
-    return {
-      ...{ id, where, scene },
-      messages: own ?? questionMessages(question, prompt === 'row' ? 'vanilla' : prompt, video ?? ''),
-      read: (completion) => predictionOf(completion, prompt),
-    }
-  })
-}
-
-function progress(before: number): (done: number, total: number) => void {
-  const startedAt = Date.now()
-  let saidAt = startedAt
-  return (done, total) => {
-    const now = Date.now()
-    if (done < total && now - saidAt < 5000) return
-    saidAt = now
-    const seconds = (now - startedAt) / 1000
-    const left = (seconds * (total - done)) / (done - before)
-    say(`${done}/${total} questions  ${done < total ? `${duration(left)} left` : `in ${duration(seconds)}`}`)
-  }
 }
 
 function say(line: string): void {
@@ -234,6 +151,10 @@ Predictions:  {"id": 0, "prediction": "4"}, one for each question
 Prompts:      vanilla: the benchmark's own; think, observe (with tags) and short: the paper's training prompts;
               think-free, observe-free: its study's; row: the messages of the rows, for sets of your own
 
+Output rows:  {"id", "prediction", "completion", "finishReason", the question's fields, "score": 0 to 1, "settings"}
+Debiased:     needs the column "pruned" of the rows published since November 2025, or their pruned_ids.txt
+
 Example:
-  vsgrpo eval --benchmark vsi-bench --questions q.jsonl --model runs/vsgrpo-2b/model --videos vsi-bench --output a.jsonl
+  vsgrpo eval --benchmark vsi-bench --questions hf://datasets/nyu-visionx/VSI-Bench/test.jsonl \\
+    --videos hf://datasets/nyu-visionx/VSI-Bench --model runs/vsgrpo-2b/model --output a.jsonl
   vsgrpo eval --benchmark vsi-bench --questions q.jsonl --predictions a.jsonl --format latex`

@@ -20,7 +20,11 @@ export function reportError(thrown: unknown, write: (line: string) => void, env:
   write(`error: ${lineOf(error)}`)
   if (error instanceof VsgrpoError && !env.VSGRPO_DEBUG) return
   if (error instanceof Error && error.stack) write(error.stack)
-  if (error instanceof Error && error.cause) write(`caused by: ${messageOf(error.cause)}`)
+  if (error instanceof Error && error.cause) write(`caused by: ${stackOf(error.cause)}`)
+}
+
+function stackOf(error: unknown): string {
+  return (error instanceof Error && error.stack) || messageOf(error)
 }
 
 /** What happened and its cure. */

@@ -1,6 +1,6 @@
 /** `vsgrpo generate`: prompts in, sampled answers out. */
 import type { Command } from 'commander'
-import { jsonl } from '../data/index.js'
+import { openDataset } from '../data/index.js'
 import { interruptible } from '../interrupt.js'
 import { loadModel, type Policy } from '../policy.js'
 import type { Completion } from '../types.js'
@@ -27,7 +27,7 @@ export function register(program: Command): void {
   addRequired(
     command,
     '--input <file>',
-    'JSON Lines, one prompt a line; image and video paths are relative to this file',
+    'prompts: JSON Lines, parquet, a folder or hf://datasets/…; media paths are relative to the file',
   )
   command
     .option('--output <file>', 'where the answers go, in the order of the input; - is stdout', '-')
@@ -53,7 +53,7 @@ export function register(program: Command): void {
 }
 
 async function run(options: GenerateOptions): Promise<void> {
-  const input = jsonl(options.input)
+  const input = await openDataset(options.input)
   const load = loadOptions(options)
   await interruptible(async (signal) => {
     const policy = await loadModel(options.model, load)

@@ -2,17 +2,23 @@
 import type { Command } from 'commander'
 import { InputError } from '../errors.js'
 import { checkWeights } from '../rewards/combine.js'
+import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
 import { resolveGRPOConfig } from '../train/grpo-config.js'
 import { GRPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { loadRewards } from './reward-funcs.js'
-import { commonShape, locating, openDataset, shapeOf, trainingArgs } from './run-config.js'
-import { addTrainingCommand, type Training } from './train.js'
+import { commonShape, locating, modelOptions, readDataset, shapeOf, trainingArgs } from './run-config.js'
+import { addTrainingCommand, type Training, type TrainingCommand } from './train.js'
 
 const shape: Shape = { ...commonShape, rewardFuncs: null, rewardWeights: null, args: shapeOf(resolveGRPOConfig()) }
 
+/** The command as `vsgrpo plan` needs it too. */
+export function training(): TrainingCommand {
+  return { name: 'grpo', description: 'train a model on rewards (GRPO)', shape, help, prepare }
+}
+
 export function register(program: Command): void {
-  addTrainingCommand(program, { name: 'grpo', description: 'train a model on rewards (GRPO)', shape, help }, prepare)
+  addTrainingCommand(program, training())
 }
 
 async function prepare(config: Config): Promise<Training> {
@@ -20,12 +26,24 @@ async function prepare(config: Config): Promise<Training> {
   const args = { ...locating(config, () => resolveGRPOConfig(given)), outputDir }
   const rewardFuncs = await loadRewards(config)
   const rewardWeights = checkWeights(rewardFuncs, readWeights(config, rewardFuncs.length))
-  const trainDataset = openDataset(config, 'trainDataset')
-  const evalDataset = openDataset(config, 'evalDataset')
+  const trainDataset = await readDataset(config, 'trainDataset')
+  const evalDataset = await readDataset(config, 'evalDataset')
+  locating(config, () => checkBestModel(args, evalDataset))
+  locating(config, () => checkSyncRefModel(args, modelOptions(config).lora))
   return {
+    algorithm: 'grpo',
     outputDir,
-    train: (parts, options) =>
-      new GRPOTrainer({ ...parts, trainDataset, evalDataset, rewardFuncs, rewardWeights, args }).train(options),
+    trainDataset,
+    given,
+    train: ({ picked, ...parts }, options) =>
+      new GRPOTrainer({
+        ...parts,
+        trainDataset,
+        evalDataset,
+        rewardFuncs,
+        rewardWeights,
+        args: { ...args, ...picked },
+      }).train(options),
   }
 }
 
@@ -46,10 +64,12 @@ const help = `
 config.yaml:
   model: models/Qwen2-VL-2B-Instruct     # a Hugging Face folder
   trainDataset: train.jsonl              # rows {"messages": [...], "answer": ...}; other columns reach the rewards
+                                         # also parquet, a folder, hf://datasets/org/name, or { path, split, badRows: skip }
   evalDataset: test.jsonl                # optional
   rewardFuncs: [accuracy, format:think, ./rewards.mjs#short]
   rewardWeights: [1, 0.5, 0.1]           # optional
   lora: { r: 16 }                        # optional; without it all weights train
+  sampling: { frames: 16 }               # optional: frames taken of each video file; default 2 per second, 4 to 768
   args:                                  # TRL's names, in camelCase or snake_case
     learningRate: 1e-5
     numGenerations: 8

@@ -32,6 +32,14 @@ export function addModelOptions(command: Command): Command {
     )
 }
 
+/** Throws an InputError where a command was given an option with an empty text: an unset variable of a shell, mostly. */
+export function checkNotEmpty(command: Command): void {
+  for (const option of command.options) {
+    if (command.getOptionValue(option.attributeName()) !== '') continue
+    throw new InputError(`${option.flags}: expected a value, got an empty text; give one, or leave the option out`)
+  }
+}
+
 /** What `loadModel` needs for answering and scoring; throws an InputError for a device that this build cannot use. */
 export function loadOptions(options: ModelOptions): LoadModelOptions {
   const device = checkedDevice(options.device)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { packageRoot } from '../setup/paths.js'
 import { exitCodeOf, reportError } from './exit.js'
+import { checkNotEmpty } from './options.js'
 
 interface CommandModule {
   register(program: Command): void
@@ -22,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   grpo: () => import('./grpo.js'),
   sft: () => import('./sft.js'),
   dpo: () => import('./dpo.js'),
+  plan: () => import('./plan.js'),
   generate: () => import('./generate.js'),
   score: () => import('./score.js'),
   eval: () => import('./eval.js'),
@@ -42,7 +44,7 @@ First steps:
 /** Runs one command line and returns its exit code: 0 ok, 1 failure, 2 usage or bad input, 130 interrupted. */
 export async function runCommandLine(args: readonly string[], streams: Streams = processStreams): Promise<number> {
   try {
-    const program = createProgram(streams)
+    const program = createProgram(streams, args[0])
     await registerCommands(program, args[0])
     if (args.length === 0) {
       program.outputHelp({ error: true })
@@ -57,7 +59,7 @@ export async function runCommandLine(args: readonly string[], streams: Streams =
 }
 
 /** Commands that are registered on it take over its way to write and to fail. */
-function createProgram(streams: Streams): Command {
+function createProgram(streams: Streams, name = ''): Command {
   return new Command('vsgrpo')
     .description('Train Qwen2-VL with GRPO on images and videos, with rewards of your own.')
     .version(version(), '-V, --version', 'print the version')
@@ -69,9 +71,17 @@ function createProgram(streams: Streams): Command {
       writeOut: (text) => streams.out(text),
       writeErr: (text) => streams.err(text),
       // commander puts the nearest name on a second line.
-      outputError: (text, write) => write(`${text.trim().replace(/\s*\n\s*/g, ' ')}\n`),
+      outputError: (text, write) => write(`${withCure(text.trim().replace(/\s*\n\s*/g, ' '), name)}\n`),
     })
+    .hook('preAction', (_, command) => checkNotEmpty(command))
     .exitOverride()
+}
+
+/** commander says what is wrong; where it does not say what would be right, the help does. */
+function withCure(text: string, name: string): string {
+  if (/Did you mean|Allowed choices|Expected [^0-9]|There is no/.test(text)) return text
+  if (/unknown command/.test(text)) return `${text}; there are ${Object.keys(commands).join(', ')}`
+  return `${text.replace(/\.$/, '')}; see vsgrpo ${Object.hasOwn(commands, name) ? `${name} ` : ''}--help`
 }
 
 /** Only the command that is called, so that `vsgrpo setup` does not load the trainer; all of them for help and mistakes. */

@@ -1,11 +1,12 @@
 /** `vsgrpo questions`: scene records in, questions out; or given questions in, the records' answers out. */
+import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { answerAll, buildQuestions, readQuestions, trainingRow } from '../data/questions/index.js'
 import { answerStyles, type BuildOptions, type Filters, planOf, presets } from '../data/questions/options.js'
 import { type QuestionKind, questionKinds } from '../data/questions/question.js'
 import { wordings } from '../data/questions/wording.js'
 import { type Definition, definitions, readScenes, type Scenes, vocabularies } from '../data/scenes/index.js'
-import { nearest } from '../errors.js'
+import { InputError, nearest } from '../errors.js'
 import { writeAtomically } from '../log/atomic.js'
 import { addRequired, numberIn } from './options.js'
 
@@ -57,6 +58,8 @@ export function register(program: Command): void {
 function run(options: QuestionsOptions): void {
   if (options.answer === undefined) planOf(buildOptions(options))
   const { labels, vocabulary } = options
+  if (labels !== undefined && !existsSync(labels))
+    throw new InputError(`--labels ${labels}: there is no such file; give scannetv2-labels.combined.tsv of ScanNet`)
   const scenes = readScenes(options.scenes, { labels, vocabulary, onProgress: sayEvery(5000) })
   if (options.saveScenes !== undefined) {
     writeAtomically(options.saveScenes, `${JSON.stringify(Object.fromEntries(scenes))}\n`)

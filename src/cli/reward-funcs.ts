@@ -93,7 +93,10 @@ function rewardWithNumbers(name: string, config: Config): RewardFunc | undefined
 async function importReward(name: string, config: Config): Promise<RewardFunc> {
   const [path = '', exported = 'default'] = name.split('#')
   const file = config.path('rewardFuncs', path)
-  if (!existsSync(file)) throw wrong(config, `there is no file ${file}`)
+  if (!existsSync(file)) throw wrong(config, `there is no file ${file}; a path starts from the configuration's folder`)
+  if (!/\.[cm]?[jt]s$/.test(file)) {
+    throw wrong(config, `expected a module (.mjs, .js) that exports the reward, got ${file}; write ./file.mjs#name`)
+  }
   const reward: unknown = Reflect.get(await importFile(file, config), exported)
   if (isReward(reward)) return named(exported === 'default' ? reward.name || 'default' : exported, reward)
   throw wrong(config, `${path} does not export a function ${exported}; write ./file.mjs#name with the name it exports`)
@@ -104,7 +107,10 @@ async function importFile(file: string, config: Config): Promise<object> {
     const module: unknown = await import(pathToFileURL(file).href)
     return typeof module === 'object' && module !== null ? module : {}
   } catch (error) {
-    throw new InputError(`${config.where('rewardFuncs')}: cannot load ${file}: ${messageOf(error)}`, { cause: error })
+    throw new InputError(`${config.where('rewardFuncs')}: cannot load ${file}: ${messageOf(error)}`, {
+      hint: `Mend the file; node ${file} shows more.`,
+      cause: error,
+    })
   }
 }
 

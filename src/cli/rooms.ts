@@ -58,7 +58,9 @@ function parseTasks(text: string): QuestionKind[] {
     const kind = roomKinds.find((candidate) => candidate === name)
     if (kind) return kind
     const close = nearest(name, roomKinds)
-    throw new InvalidArgumentError(`There is no kind '${name}'${close ? `; did you mean ${close}?` : '.'}`)
+    throw new InvalidArgumentError(
+      `There is no kind '${name}'${close ? `; did you mean ${close}?` : `; there are ${roomKinds.join(', ')}.`}`,
+    )
   })
 }
 

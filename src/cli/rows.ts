@@ -7,6 +7,7 @@ import type { Dataset } from '../data/index.js'
 import { AbortedError, InputError } from '../errors.js'
 import { AtomicFile } from '../log/atomic.js'
 import { duration } from '../log/format.js'
+import { inParts } from '../policy/parts.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Example, Prompt } from '../types.js'
 
@@ -30,9 +31,6 @@ export interface RowsOptions {
   readonly say?: (line: string) => void
 }
 
-/** A part ends at this many rows, or at this many numbers of pixels, whichever comes first. */
-const rowsPerPart = 256
-const pixelsPerPart = 1e8
 const sayEveryMs = 5000
 
 /** Reads, answers and writes every row. */
@@ -44,7 +42,7 @@ export async function mapRows(options: RowsOptions): Promise<void> {
   let saidAt = startedAt
   let done = 0
   try {
-    for await (const part of parts(options)) {
+    for await (const part of inParts(promptsOf(options))) {
       for (const row of await options.answer(part)) output.write(`${JSON.stringify(row)}\n`)
       done += part.length
       const now = Date.now()
@@ -76,27 +74,13 @@ export function checkLength(
   )
 }
 
-async function* parts({ input, processor, signal }: RowsOptions): AsyncGenerator<InputRow[]> {
-  let part: InputRow[] = []
-  let pixels = 0
-  let seen = new Set<string>()
+async function* promptsOf({ input, processor, signal }: RowsOptions): AsyncGenerator<InputRow[]> {
   for (let index = 0; index < input.length; index++) {
     if (signal.aborted) throw new AbortedError(undefined, signal.reason)
     const where = input.where?.(index) ?? `row ${index + 1}`
     const example = input.get(index)
-    const prompt = await processor.prompt(example.messages, { where, signal })
-    part.push({ index, example, prompt, where })
-    for (const { key, patches } of prompt.media) {
-      if (!seen.has(key)) pixels += patches.length
-      seen.add(key)
-    }
-    if (part.length < rowsPerPart && pixels < pixelsPerPart) continue
-    yield part
-    part = []
-    pixels = 0
-    seen = new Set()
+    yield [{ index, example, prompt: await processor.prompt(example.messages, { where, signal }), where }]
   }
-  if (part.length > 0) yield part
 }
 
 interface Output {

@@ -1,11 +1,14 @@
 /** What the training commands share of a configuration: the model, the datasets, and where the run goes. */
 import { existsSync } from 'node:fs'
-import { type Dataset, jsonl } from '../data/index.js'
+import { join } from 'node:path'
+import { type CheckedDataset, type OpenOptions, openDataset, parseHubPath, rowForms } from '../data/index.js'
 import { InputError } from '../errors.js'
 import type { LoadModelOptions, LoraConfig } from '../policy.js'
+import { cacheDir } from '../setup/paths.js'
 import type { Config, Shape } from './config.js'
+import { samplingNames, samplingOptions } from './sampling.js'
 
-const dataset: Shape = { path: null, mediaRoot: null }
+const dataset: Shape = { path: null, mediaRoot: null, mediaDir: null, split: null, form: null, badRows: null }
 
 /** Names outside `args`. */
 export const commonShape: Shape = {
@@ -18,6 +21,7 @@ export const commonShape: Shape = {
   freezeVision: null,
   processor: null,
   ropeCompat: null,
+  sampling: Object.fromEntries(samplingNames.map((name) => [name, null])),
 }
 
 /** Every name of a table of options, as a shape. */
@@ -46,27 +50,40 @@ export function modelOptions(config: Config): LoadModelOptions {
   return {
     device,
     dtype: choice(config, 'dtype', ['auto', 'float32', 'bfloat16']),
-    processor: { profile: choice(config, 'processor', ['hf', 'hf-slow', 'qwen-vl-utils']), ropeCompat: rope },
+    processor: {
+      profile: choice(config, 'processor', ['hf', 'hf-slow', 'qwen-vl-utils']),
+      ropeCompat: rope,
+      sampling: locating(config, () => samplingOptions(config.section('sampling'))),
+    },
     ...(lora ? { lora } : {}),
     ...(config.get('freezeVision') === undefined ? {} : { freezeVision: flag(config, 'freezeVision') }),
   }
 }
 
-/** `trainDataset` (required) or `evalDataset`: a JSON Lines file, or `{ path, mediaRoot }`. */
-export function openDataset(config: Config, name: 'trainDataset'): Dataset
-export function openDataset(config: Config, name: 'evalDataset'): Dataset | undefined
-export function openDataset(config: Config, name: 'trainDataset' | 'evalDataset'): Dataset | undefined {
+/** `trainDataset` (required) or `evalDataset`: a file, a folder or `hf://datasets/…`, or `{ path, mediaRoot, split, … }`. */
+export async function readDataset(config: Config, name: 'trainDataset'): Promise<CheckedDataset>
+export async function readDataset(config: Config, name: 'evalDataset'): Promise<CheckedDataset | undefined>
+export async function readDataset(config: Config, name: 'trainDataset' | 'evalDataset') {
   const field = config.get(name) === undefined ? `${name}.path` : name
   const path = text(config, field)
   if (path === undefined) {
-    if (name === 'trainDataset') throw missing(config, name, 'a JSON Lines file of examples')
+    if (name === 'trainDataset') throw missing(config, name, 'a file of examples, a folder of them, or hf://datasets/…')
     return undefined
   }
+  return openDataset(parseHubPath(path) ? path : config.path(field, path), datasetOptions(config, name))
+}
+
+/** Media that a file holds as bytes go to the cache, named by their content. */
+function datasetOptions(config: Config, name: string): OpenOptions {
   const root = text(config, `${name}.mediaRoot`)
-  return jsonl(
-    config.path(field, path),
-    root === undefined ? {} : { mediaRoot: config.path(`${name}.mediaRoot`, root) },
-  )
+  const dir = text(config, `${name}.mediaDir`)
+  return {
+    ...(root === undefined ? {} : { mediaRoot: config.path(`${name}.mediaRoot`, root) }),
+    mediaDir: dir === undefined ? join(cacheDir(), 'media') : config.path(`${name}.mediaDir`, dir),
+    split: text(config, `${name}.split`),
+    form: choice(config, `${name}.form`, rowForms),
+    badRows: choice(config, `${name}.badRows`, ['throw', 'skip']),
+  }
 }
 
 /** `args` with `outputDir` made absolute; default `runs/<file name>` beside the configuration. */
@@ -91,7 +108,6 @@ export function locating<T>(config: Config, check: () => T): T {
 function loraConfig(config: Config): LoraConfig | undefined {
   const whole = config.get('lora')
   const { r, alpha, targetModules, dropout, seed } = config.section('lora')
-  if (whole === true) throw wrong(config, 'lora', 'expected its rank, e.g. { r: 16 }, got true')
   if (whole === false || whole === null || Object.keys(config.section('lora')).length === 0) return undefined
   if (typeof r !== 'number') throw missing(config, 'lora.r', 'the rank of the adapters, e.g. 16')
   if (alpha !== undefined && typeof alpha !== 'number') throw wrong(config, 'lora.alpha', 'expected a number')

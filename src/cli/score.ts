@@ -1,6 +1,6 @@
 /** `vsgrpo score`: prompts with completions in, log-probabilities of the completions' tokens out. */
 import type { Command } from 'commander'
-import { type Dataset, jsonl } from '../data/index.js'
+import { type Dataset, openDataset } from '../data/index.js'
 import { InputError } from '../errors.js'
 import { interruptible } from '../interrupt.js'
 import { loadModel, type Policy } from '../policy.js'
@@ -16,13 +16,17 @@ interface ScoreOptions extends ModelOptions {
 export function register(program: Command): void {
   const command = program.command('score').description('give the log-probability of every token of given answers')
   addRequired(command, '--model <dir>', 'Hugging Face folder of a Qwen2-VL model, or a checkpoint of a run')
-  addRequired(command, '--input <file>', 'JSON Lines of prompts and completions; media paths are relative to this file')
+  addRequired(
+    command,
+    '--input <file>',
+    'prompts and completions: JSON Lines, parquet, a folder or hf://datasets/…; media paths are relative to the file',
+  )
   command.option('--output <file>', 'where the scores go, in the order of the input; - is stdout', '-')
   addModelOptions(command).addHelpText('after', help).action(run)
 }
 
 async function run(options: ScoreOptions): Promise<void> {
-  const input = jsonl(options.input)
+  const input = await openDataset(options.input)
   checkCompletions(input)
   const load = loadOptions(options)
   await interruptible(async (signal) => {

@@ -1,25 +1,36 @@
 /** `vsgrpo sft`: trains a model on given answers. */
 import type { Command } from 'commander'
+import { checkBestModel } from '../train/checks.js'
 import { resolveSFTConfig } from '../train/sft-config.js'
 import { SFTTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
-import { commonShape, locating, openDataset, shapeOf, trainingArgs } from './run-config.js'
-import { addTrainingCommand, type Training } from './train.js'
+import { commonShape, locating, readDataset, shapeOf, trainingArgs } from './run-config.js'
+import { addTrainingCommand, type Training, type TrainingCommand } from './train.js'
 
 const shape: Shape = { ...commonShape, args: shapeOf(resolveSFTConfig()) }
 
+/** The command as `vsgrpo plan` needs it too. */
+export function training(): TrainingCommand {
+  return { name: 'sft', description: 'train a model on given answers', shape, help, prepare }
+}
+
 export function register(program: Command): void {
-  addTrainingCommand(program, { name: 'sft', description: 'train a model on given answers', shape, help }, prepare)
+  addTrainingCommand(program, training())
 }
 
 async function prepare(config: Config): Promise<Training> {
   const { outputDir, ...given } = trainingArgs(config)
   const args = { ...locating(config, () => resolveSFTConfig(given)), outputDir }
-  const trainDataset = openDataset(config, 'trainDataset')
-  const evalDataset = openDataset(config, 'evalDataset')
+  const trainDataset = await readDataset(config, 'trainDataset')
+  const evalDataset = await readDataset(config, 'evalDataset')
+  locating(config, () => checkBestModel(args, evalDataset))
   return {
+    algorithm: 'sft',
     outputDir,
-    train: (parts, options) => new SFTTrainer({ ...parts, trainDataset, evalDataset, args }).train(options),
+    trainDataset,
+    given,
+    train: ({ picked, ...parts }, options) =>
+      new SFTTrainer({ ...parts, trainDataset, evalDataset, args: { ...args, ...picked } }).train(options),
   }
 }
 
@@ -27,8 +38,10 @@ const help = `
 config.yaml:
   model: models/Qwen2-VL-2B-Instruct     # a Hugging Face folder
   trainDataset: train.jsonl              # rows {"messages": [...], "completion": "..."}
+                                         # also parquet, a folder, hf://datasets/org/name, or { path, split, badRows: skip }
   evalDataset: test.jsonl                # optional
   lora: { r: 16 }                        # optional; without it all weights train
+  sampling: { frames: 16 }               # optional: frames taken of each video file; default 2 per second, 4 to 768
   args:                                  # TRL's names, in camelCase or snake_case
     learningRate: 2e-5
     perDeviceTrainBatchSize: 16

@@ -50,7 +50,7 @@ export function detectForm(row: Row, context: AdaptContext): RowForm {
   if (row.problem !== undefined) return 'r1-v'
   if (row.prompt !== undefined || (row.chosen !== undefined && row.rejected !== undefined)) return 'trl'
   const names = Object.keys(row)
-  const got = names.length > 0 ? names.slice(0, 8).join(', ') : 'no columns'
+  const got = names.length > 0 ? shortened(names.slice(0, 8).join(', ')) : 'no columns'
   throw new InputError(
     `${context.where}: messages: expected a list of messages, or the columns prompt (TRL), problem and solution (R1-V) or conversations (LLaVA), got ${got}`,
     { code: 'ERR_VSGRPO_DATA' },
@@ -174,11 +174,14 @@ const readColumns = [
 
 /**
  * Without nulls in the columns that are read: tables have a cell for every column. Hugging Face's { path, bytes } of media
- * without bytes is its path.
+ * without bytes is its path, and `file_name`, as its folders of images and videos have it, is the row's one medium.
  */
 function normalized(row: Row): Row {
+  const { file_name: file } = row
+  const named = typeof file === 'string' && mediaColumns.every((name) => row[name] === undefined)
+  const media = named ? { [/\.(mp4|mkv|webm|mov|avi)$/i.test(file) ? 'videos' : 'images']: [file] } : {}
   return Object.fromEntries(
-    Object.entries(row)
+    Object.entries({ ...row, ...media })
       .filter(([name, value]) => value !== null || !readColumns.includes(name))
       .map(([name, value]) => [name, mediaColumns.includes(name) ? plainPaths(value) : value]),
   )
@@ -201,7 +204,10 @@ function isRow(value: unknown): value is Row {
 }
 
 function bad({ where }: AdaptContext, field: string, expected: string, value: unknown): InputError {
-  const shown = value === undefined ? 'nothing' : (JSON.stringify(value) ?? typeof value)
-  const got = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
+  const got = value === undefined ? 'nothing' : shortened(JSON.stringify(value) ?? typeof value)
   return new InputError(`${where}: ${field}: expected ${expected}, got ${got}`, { code: 'ERR_VSGRPO_DATA' })
+}
+
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
 }

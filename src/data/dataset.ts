@@ -20,3 +20,27 @@ export function fromArray(rows: readonly Example[]): Dataset {
     },
   }
 }
+
+/** Several datasets as one, in order. */
+export function concat(parts: readonly Dataset[]): Dataset {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const find = (index: number): { part: Dataset; own: number } => {
+    let own = index
+    for (const part of parts) {
+      if (own >= 0 && own < part.length) return { part, own }
+      own -= part.length
+    }
+    throw new RangeError(`[dataset] expected an index below ${length}, got ${index}`)
+  }
+  return {
+    length,
+    get(index) {
+      const { part, own } = find(index)
+      return part.get(own)
+    },
+    where(index) {
+      const { part, own } = find(index)
+      return part.where?.(own) ?? `row ${index + 1}`
+    },
+  }
+}

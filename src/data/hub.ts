@@ -1,12 +1,12 @@
 /**
- * Files of the Hugging Face Hub, kept in the cache that its Python library uses, so that what either has fetched both find:
- * blobs/<etag>, refs/<revision>, snapshots/<commit>/<file>. Interrupted downloads go on where they stopped.
+ * Files of the Hugging Face Hub, fetched into its cache. Interrupted downloads go on where they stopped, and HF_HUB_OFFLINE
+ * is honoured; the downloads of the npm package @huggingface/hub (2.17) do neither.
  */
 import {
   existsSync,
   lstatSync,
   mkdirSync,
-  readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -14,57 +14,53 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
-import { AbortedError, InputError, messageOf, VsgrpoError } from '../errors.js'
+import { InputError } from '../errors.js'
+import { cachedSnapshot, type Environment, type HubRepo, hubFolder, isCommit } from './hub-cache.js'
+import {
+  ask,
+  endpoint,
+  failure,
+  type HubFile,
+  type HubOptions,
+  isSet,
+  type Named,
+  notCached,
+  refusal,
+  stopped,
+  strange,
+} from './hub-request.js'
 
-export interface HubFile {
-  readonly kind: 'dataset' | 'model'
-  /** `org/name`. */
-  readonly repo: string
-  /** A branch, a tag or a commit. */
-  readonly revision: string
-  /** Path in the repository. */
-  readonly file: string
-}
+export type { HubFile, HubOptions } from './hub-request.js'
 
-export interface HubOptions {
-  /** Where HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, HF_HUB_CACHE, HF_HOME and XDG_CACHE_HOME are read. Default process.env. */
-  readonly env?: Readonly<Record<string, string | undefined>>
-  readonly signal?: AbortSignal
-  /** Bytes that are there, and bytes in all (0: not told). */
-  readonly onProgress?: (done: number, total: number) => void
-}
+const form = 'hf://datasets/<org>/<name>[@revision][/<file>], or hf://<org>/<name>[@revision]/<file> for a model'
 
-const form = 'hf://datasets/<org>/<name>[@revision]/<file>, or hf://<org>/<name>[@revision]/<file> for a model'
-
-/** `hf://datasets/org/name@revision/file`, as Python's file system for the Hub writes it; undefined for other paths. */
-export function parseHubPath(path: string): HubFile | undefined {
+/**
+ * `hf://datasets/org/name@revision/file`, as Python's file system for the Hub writes it; a data set's file may be left out.
+ * Undefined for other paths.
+ */
+export function parseHubPath(path: string): Named | undefined {
   if (!path.startsWith('hf://')) return undefined
-  const found = /^hf:\/\/(datasets\/)?([\w.-]+\/[\w.-]+)(?:@([^/]+))?\/(.+)$/.exec(path)
+  const found = /^hf:\/\/(datasets\/)?([\w.-]+\/[\w.-]+)(?:@([^/]+))?(?:\/(.+))?$/.exec(path)
   const [, dataset, repo, revision = 'main', file] = found ?? []
-  const parts = `${revision}/${file ?? ''}`.split('/')
-  const incomplete = repo === undefined || file === undefined || (!dataset && repo.startsWith('datasets/'))
+  const parts = `${revision}/${file ?? 'all'}`.split('/')
+  const incomplete = repo === undefined || (!dataset && (file === undefined || repo.startsWith('datasets/')))
   if (incomplete || parts.some((part) => part === '' || part === '.' || part === '..')) {
     throw new InputError(`${path}: expected ${form}`)
   }
-  return { kind: dataset ? 'dataset' : 'model', repo, revision, file }
+  return { kind: dataset ? 'dataset' : 'model', repo, revision, ...(file === undefined ? {} : { file }) }
 }
 
 /** The file's path in the cache; fetched when it is not there. Throws an InputError that says what is wrong with the name. */
 export async function hubFile(wanted: HubFile, options: HubOptions = {}): Promise<string> {
   const { env = process.env } = options
-  const folder = join(cacheDir(env), `${wanted.kind}s--${wanted.repo.replace('/', '--')}`)
-  const cached = inCache(folder, wanted)
+  const folder = hubFolder(wanted, env)
+  const cached = inCache(wanted, env)
   const offline = isSet(env.HF_HUB_OFFLINE)
   // A commit never changes; a branch may have moved on.
   if (cached !== undefined && (offline || isCommit(wanted.revision))) return cached
-  if (offline) {
-    throw new InputError(
-      `${nameOf(wanted)}: not in the cache ${folder}, and HF_HUB_OFFLINE is set; fetch it once without it`,
-    )
-  }
+  if (offline) throw notCached(wanted, env)
   const remote = await lookUp(wanted, options)
   const place = join(folder, 'snapshots', remote.commit, wanted.file)
   if (!existsSync(place)) {
@@ -76,16 +72,29 @@ export async function hubFile(wanted: HubFile, options: HubOptions = {}): Promis
   return place
 }
 
-/** As huggingface_hub finds it. */
-function cacheDir(env: Readonly<Record<string, string | undefined>>): string {
-  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface')
-  return env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || join(home, 'hub')
+/** Paths of a repository's files. Offline, those that are in the cache. */
+export async function hubFiles(repo: HubRepo, options: HubOptions = {}): Promise<readonly string[]> {
+  const { env = process.env } = options
+  if (isSet(env.HF_HUB_OFFLINE)) return filesInCache(repo, env)
+  const url = `${endpoint(env)}/api/${repo.kind}s/${repo.repo}/revision/${encodeURIComponent(repo.revision)}`
+  const response = await ask(repo, url, {}, options)
+  if (!response.ok) throw refusal(repo, response.status)
+  const body: unknown = await response.json().catch(() => undefined)
+  const files = typeof body === 'object' && body !== null && 'siblings' in body ? body.siblings : undefined
+  if (!Array.isArray(files)) throw strange(repo, env, 'no list of files')
+  return files.map((file: { rfilename?: unknown }) => String(file.rfilename))
 }
 
-function inCache(folder: string, { revision, file }: HubFile): string | undefined {
-  const ref = join(folder, 'refs', revision)
-  const commit = isCommit(revision) ? revision : existsSync(ref) ? readFileSync(ref, 'utf8').trim() : undefined
-  const place = commit === undefined ? undefined : join(folder, 'snapshots', commit, file)
+function filesInCache(repo: HubRepo, env: Environment): readonly string[] {
+  const snapshot = cachedSnapshot(repo, env)
+  if (snapshot === undefined) throw notCached(repo, env)
+  const files = readdirSync(snapshot, { recursive: true, encoding: 'utf8' })
+  return files.filter((file) => !statSync(join(snapshot, file)).isDirectory())
+}
+
+function inCache(wanted: HubFile, env: Environment): string | undefined {
+  const snapshot = cachedSnapshot(wanted, env)
+  const place = snapshot && join(snapshot, wanted.file)
   return place !== undefined && existsSync(place) ? place : undefined
 }
 
@@ -100,19 +109,15 @@ interface Remote {
 /** Asks for the file's commit and content without following the way to its storage, which knows neither. */
 async function lookUp(wanted: HubFile, options: HubOptions): Promise<Remote> {
   const { env = process.env } = options
-  const base = (env.HF_ENDPOINT || 'https://huggingface.co').replace(/\/+$/, '')
   const path = wanted.file.split('/').map(encodeURIComponent).join('/')
   const repo = wanted.kind === 'dataset' ? `datasets/${wanted.repo}` : wanted.repo
-  const url = `${base}/${repo}/resolve/${encodeURIComponent(wanted.revision)}/${path}`
+  const url = `${endpoint(env)}/${repo}/resolve/${encodeURIComponent(wanted.revision)}/${path}`
   const { status, headers } = await ask(wanted, url, { method: 'HEAD', redirect: 'manual' }, options)
   if (status >= 400) throw refusal(wanted, status)
   const commit = headers.get('x-repo-commit')
   const etag = (headers.get('x-linked-etag') ?? headers.get('etag'))?.replace(/^W\//, '').replaceAll('"', '')
   if (!commit || !etag || !/^[\w.-]+$/.test(etag) || !isCommit(commit)) {
-    throw new VsgrpoError(`${nameOf(wanted)}: ${base} does not answer as a Hub does (no commit or etag)`, {
-      code: 'ERR_VSGRPO_DATA',
-      hint: 'Check HF_ENDPOINT.',
-    })
+    throw strange(wanted, env, 'no commit or etag')
   }
   const size = headers.get('x-linked-size') ?? headers.get('content-length')
   return { url, commit, etag, size: Number(size ?? 0) }
@@ -147,42 +152,6 @@ async function download(wanted: HubFile, remote: Remote, blob: string, options: 
   renameSync(partial, blob)
 }
 
-async function ask(wanted: HubFile, url: string, init: RequestInit, options: HubOptions): Promise<Response> {
-  const { env = process.env, signal } = options
-  const headers = new Headers(init.headers)
-  if (env.HF_TOKEN) headers.set('authorization', `Bearer ${env.HF_TOKEN}`)
-  // Compressed bytes would not have the length that the Hub tells.
-  headers.set('accept-encoding', 'identity')
-  try {
-    return await fetch(url, { ...init, headers, signal })
-  } catch (error) {
-    throw stopped(wanted, error, options)
-  }
-}
-
-function stopped(wanted: HubFile, error: unknown, { signal }: HubOptions): Error {
-  if (signal?.aborted) return new AbortedError(undefined, error)
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-  return failure(wanted, messageOf(cause), error)
-}
-
-function failure(wanted: HubFile, reason: string, cause: unknown): VsgrpoError {
-  return new VsgrpoError(`${nameOf(wanted)}: cannot be fetched: ${reason}`, {
-    code: 'ERR_VSGRPO_DATA',
-    hint: 'Try again (what is there is kept), or set HF_HUB_OFFLINE=1 to use what the cache holds.',
-    cause,
-  })
-}
-
-function refusal(wanted: HubFile, status: number): InputError {
-  const cures: Readonly<Record<number, string>> = {
-    401: 'the repository is private or gated, or has no such name: set HF_TOKEN to a token that may read it',
-    403: 'the token may not read it: ask for access on its page',
-    404: 'there is no such repository, revision or file',
-  }
-  return new InputError(`${nameOf(wanted)}: ${cures[status] ?? `the Hub answered ${status}`}`)
-}
-
 /** A relative link, so that the cache can be moved; a broken one is replaced. */
 function link(blob: string, place: string): void {
   mkdirSync(dirname(place), { recursive: true })
@@ -195,16 +164,4 @@ function writeWhole(file: string, text: string): void {
   const temporary = `${file}.${process.pid}.tmp`
   writeFileSync(temporary, text)
   renameSync(temporary, file)
-}
-
-function isCommit(revision: string): boolean {
-  return /^[0-9a-f]{40}$/.test(revision)
-}
-
-function isSet(value: string | undefined): boolean {
-  return value !== undefined && ['1', 'true', 'yes', 'on'].includes(value.toLowerCase())
-}
-
-function nameOf({ kind, repo, revision, file }: HubFile): string {
-  return `hf://${kind === 'dataset' ? 'datasets/' : ''}${repo}@${revision}/${file}`
 }

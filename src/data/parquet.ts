@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import zlib from 'node:zlib'
 import { InputError, messageOf } from '../errors.js'
-import type { RawRow } from './stream.js'
+import type { RawRow } from './rows.js'
 
 export interface ParquetOptions {
   /** Where images and videos go that the file holds as bytes. */

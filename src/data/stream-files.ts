@@ -1,36 +1,51 @@
-/** Data files by their ending: JSON Lines, JSON arrays, parquet, on disk or on the Hub; as raw rows, or as a dataset. */
+/** Data by name: JSON Lines, JSON arrays and parquet files, folders of them, on disk or on the Hub; as raw rows, or as a dataset. */
+import { existsSync, statSync } from 'node:fs'
 import { extname } from 'node:path'
+import { InputError } from '../errors.js'
 import type { Example } from '../types.js'
-import { fromArray } from './dataset.js'
-import { hubFile, parseHubPath } from './hub.js'
+import { concat, fromArray } from './dataset.js'
+import { chooseSplit, dataFilesIn, isDataFile } from './folder.js'
+import { hubFile, hubFiles, parseHubPath } from './hub.js'
+import { indexedJsonl, jsonl } from './jsonl.js'
 import { type ParquetOptions, parquetRows } from './parquet.js'
-import {
-  type CheckedDataset,
-  emptyData,
-  indexedJsonl,
-  isJsonArray,
-  jsonRows,
-  type RawRow,
-  RowGate,
-  type RowOptions,
-  readExample,
-} from './stream.js'
+import { type CheckedDataset, emptyData, type RawRow, RowGate, type RowOptions, readExample } from './rows.js'
+import { isJsonArray, jsonRows } from './stream.js'
 
-export type OpenOptions = RowOptions & ParquetOptions
+export interface OpenOptions extends RowOptions, ParquetOptions {
+  /** Which files of a folder or of a data set on the Hub: train, validation or test. Default: all where there is but one. */
+  readonly split?: string
+}
+
+/** Files up to this size are kept in memory, larger ones are read row by row. */
+const smallBytes = 64 * 2 ** 20
 
 /** All rows of a file as they are, with file and line. Parquet is read into memory; JSON Lines one row at a time. */
 export async function dataRows(name: string, options: ParquetOptions = {}): Promise<Iterable<RawRow>> {
-  const path = await localFile(name)
+  const [path = name, ...others] = await localFiles(name)
+  if (others.length > 0) throw new InputError(`${name}: expected one file, got ${others.length + 1}; name one of them`)
   return extname(path) === '.parquet' ? collect(parquetRows(path, options)) : jsonRows(path)
 }
 
 /**
- * A file as a dataset, in any of the row forms. Rows of JSON Lines stay on disk, those of JSON arrays and parquet are kept
- * in memory (media as files). Throws an InputError for the first row that cannot be used, or skips and reports it.
+ * A file, a folder of files, or `hf://datasets/org/name[/file]` as a dataset, in any of the row forms. Rows of large JSON Lines
+ * files stay on disk; those of JSON arrays and parquet are kept in memory (media as files). Throws an InputError for the first
+ * row that cannot be used, or skips and reports it.
  */
 export async function openDataset(name: string, options: OpenOptions = {}): Promise<CheckedDataset> {
-  const path = await localFile(name)
-  if (extname(path) !== '.parquet' && !isJsonArray(path)) return indexedJsonl(path, options)
+  const parts: CheckedDataset[] = []
+  for (const path of await localFiles(name, options.split)) parts.push(await openFile(path, options))
+  const [first, ...others] = parts
+  if (first !== undefined && others.length === 0) return first
+  const skipped = parts.map((part) => part.skipped)
+  const count = skipped.reduce((sum, one) => sum + one.count, 0)
+  return { ...concat(parts), skipped: { count, first: skipped.flatMap((one) => one.first) } }
+}
+
+async function openFile(path: string, options: OpenOptions): Promise<CheckedDataset> {
+  if (extname(path) !== '.parquet' && !isJsonArray(path)) {
+    const isLarge = existsSync(path) && statSync(path).size > smallBytes
+    return isLarge ? indexedJsonl(path, options) : jsonl(path, options)
+  }
   const gate = new RowGate(options)
   const examples: Example[] = []
   const places: string[] = []
@@ -45,10 +60,18 @@ export async function openDataset(name: string, options: OpenOptions = {}): Prom
   return { ...fromArray(examples), skipped, where: (index) => places[index] ?? path }
 }
 
-/** `hf://datasets/org/name/file` is fetched into the Hub's cache; other names are paths. */
-async function localFile(name: string): Promise<string> {
+/** The files that a name stands for, fetched where they are on the Hub. */
+async function localFiles(name: string, split?: string): Promise<readonly string[]> {
   const remote = parseHubPath(name)
-  return remote ? hubFile(remote) : name
+  if (remote === undefined) {
+    return existsSync(name) && statSync(name).isDirectory() ? dataFilesIn(name, split) : [name]
+  }
+  const { file, ...repo } = remote
+  if (file !== undefined) return [await hubFile({ ...repo, file })]
+  const all = (await hubFiles(repo)).filter(isDataFile)
+  const paths: string[] = []
+  for (const one of chooseSplit(all, split, name)) paths.push(await hubFile({ ...repo, file: one }))
+  return paths
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -8,7 +8,9 @@ import { join } from 'node:path'
 import { InputError } from '../errors.js'
 import { writeAtomically } from '../log/atomic.js'
 import { LineFile, readLines } from '../log/lines.js'
-import { listed } from './vsi-bench/questions.js'
+import { sceneOf } from './scenes.js'
+import { listed, type Question } from './vsi-bench/questions.js'
+import { scorePrediction } from './vsi-bench/score.js'
 
 /** Everything that decides an answer, but for the question. */
 export type Settings = Readonly<Record<string, string | number>>
@@ -25,19 +27,21 @@ export interface Answer {
 
 export class AnswerFile {
   private readonly answers = new Map<string, Answer>()
+  private readonly questions: ReadonlyMap<string, Question>
   private readonly lines: LineFile | undefined
 
   /**
    * Opens `file` and keeps the rows in it; undefined keeps answers in memory alone. Throws an InputError when the rows are
-   * of other settings, or of questions that are not among `ids`.
+   * of other settings, or of other questions, be it under the same ids.
    */
   constructor(
     file: string | undefined,
     private readonly settings: Settings,
-    ids: readonly (string | number)[],
+    questions: readonly Question[],
   ) {
+    this.questions = new Map(questions.map((question) => [String(question.id), question]))
     if (file === undefined) return
-    if (existsSync(file)) this.keep(file, new Set(ids.map(String)))
+    if (existsSync(file)) this.keep(file)
     this.lines = new LineFile(file)
   }
 
@@ -52,30 +56,50 @@ export class AnswerFile {
 
   append(answers: readonly Answer[]): void {
     for (const answer of answers) this.answers.set(String(answer.id), answer)
-    this.lines?.append(answers.map((answer) => ({ ...answer, settings: this.settings })))
+    this.lines?.append(answers.map((answer) => this.rowOf(answer)))
   }
 
   close(): void {
     this.lines?.close()
   }
 
+  private rowOf(answer: Answer): object {
+    return { ...answerRow(this.questions.get(String(answer.id)), answer), settings: this.settings }
+  }
+
   /** Reads what is there. A line torn by a crash is cut off, so that the next one begins on its own. */
-  private keep(file: string, ids: ReadonlySet<string>): void {
+  private keep(file: string): void {
     if (statSync(file).isDirectory()) throw new InputError(`--output ${file}: expected a file, got a folder`)
     const rows = readLines(file)
     const strange: string[] = []
-    for (const { id, prediction, completion, finishReason, settings } of rows) {
+    for (const row of rows) {
+      const { id, prediction, completion, finishReason, settings } = row
       const key = String(id)
       if (typeof prediction !== 'string') throw mixed(file, `rows without a prediction (id ${key})`)
       const other = differenceOf(settings, this.settings)
       if (other !== undefined) throw mixed(file, `answers with ${other}`)
-      if (!ids.has(key)) strange.push(key)
+      if (!isAbout(row, this.questions.get(key))) strange.push(key)
       const ended = finishReason === 'stop' ? 'stop' : 'length'
-      this.answers.set(key, { id: key, prediction, completion: String(completion), finishReason: ended })
+      const own = this.questions.get(key)?.id ?? key
+      this.answers.set(key, { id: own, prediction, completion: String(completion), finishReason: ended })
     }
     if (strange.length > 0) throw mixed(file, `answers to other questions: ${listed(strange)}`)
-    writeAtomically(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+    writeAtomically(
+      file,
+      [...this.answers.values()].map((answer) => `${JSON.stringify(this.rowOf(answer))}\n`).join(''),
+    )
   }
+}
+
+/** A question, its answer and the points for it by the published rule: all that a closer look at a result needs. */
+export function answerRow<T extends { readonly prediction: string }>(
+  question: Question | undefined,
+  answer: T,
+): object {
+  if (question === undefined) return answer
+  const { dataset, scene_name, question_type, options, ground_truth } = question
+  const about = { dataset, scene_name, question_type, question: question.question, options, ground_truth }
+  return { ...answer, ...about, score: scorePrediction(question, answer.prediction) }
 }
 
 /**
@@ -107,6 +131,12 @@ function samples(path: string, size: number): Buffer {
   } finally {
     closeSync(file)
   }
+}
+
+/** Whether a row answers this question: sets of one's own may number theirs alike. */
+function isAbout(row: Readonly<Record<string, unknown>>, question: Question | undefined): boolean {
+  if (question === undefined) return false
+  return row.question === question.question && `${row.dataset}/${row.scene_name}` === sceneOf(question)
 }
 
 /** The first setting that differs, in words. */

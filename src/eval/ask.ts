@@ -3,9 +3,11 @@
  * once for all of them; answers are written as they come.
  */
 import { AbortedError } from '../errors.js'
+import { inParts } from '../policy/parts.js'
 import type { Policy, PolicyProcessor } from '../policy.js'
 import type { Message, Prompt } from '../types.js'
 import type { Answer, AnswerFile } from './answers.js'
+import type { Videos } from './videos.js'
 
 /** One question as the model is asked it. */
 export interface Asked {
@@ -28,21 +30,19 @@ export interface Answerer {
 export interface AskOptions {
   readonly policy: Answerer
   readonly answers: AnswerFile
+  /** Asked for a scene's video before its prompts are made; absent where messages name files that are there. */
+  readonly videos?: Pick<Videos, 'lend'>
   readonly maxNewTokens: number
   readonly signal: AbortSignal
   /** Called after each part. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
-/** A part holds whole scenes, until it has this many questions or numbers of pixels. */
-const questionsPerPart = 256
-const pixelsPerPart = 1e8
-
 /** Asks every question that has no answer yet. */
 export async function askAll(questions: readonly Asked[], options: AskOptions): Promise<void> {
   const { answers, policy, maxNewTokens, signal } = options
   const open = questions.filter(({ id }) => answers.get(id) === undefined)
-  for await (const part of parts(open, options)) {
+  for await (const part of inParts(promptsByScene(open, options))) {
     const completions = await policy.generate(
       part.map(({ prompt }) => prompt),
       { temperature: 0, maxNewTokens, signal },
@@ -62,26 +62,30 @@ interface Ready {
   readonly prompt: Prompt
 }
 
-async function* parts(questions: readonly Asked[], { policy, signal }: AskOptions): AsyncGenerator<Ready[]> {
-  let part: Ready[] = []
-  let pixels = 0
+/** The prompts of one scene after the other: they share their video, so they stay together. */
+async function* promptsByScene(questions: readonly Asked[], options: AskOptions): AsyncGenerator<Ready[]> {
   for (const scene of byScene(questions)) {
-    const shown = new Set<string>()
-    for (const asked of scene) {
-      if (signal.aborted) throw new AbortedError(undefined, signal.reason)
-      const prompt = await policy.processor.prompt(asked.messages, { where: `${asked.where} (id ${asked.id})`, signal })
-      part.push({ asked, prompt })
-      for (const { key, patches } of prompt.media) {
-        if (!shown.has(key)) pixels += patches.length
-        shown.add(key)
-      }
-    }
-    if (part.length < questionsPerPart && pixels < pixelsPerPart) continue
-    yield part
-    part = []
-    pixels = 0
+    yield await withVideo(scene, options)
   }
-  if (part.length > 0) yield part
+}
+
+async function withVideo(scene: readonly Asked[], options: AskOptions): Promise<Ready[]> {
+  const release = await options.videos?.lend(scene[0]?.scene ?? '', options.signal)
+  try {
+    return await promptsOf(scene, options)
+  } finally {
+    release?.()
+  }
+}
+
+async function promptsOf(scene: readonly Asked[], { policy, signal }: AskOptions): Promise<Ready[]> {
+  const ready: Ready[] = []
+  for (const asked of scene) {
+    if (signal.aborted) throw new AbortedError(undefined, signal.reason)
+    const where = `${asked.where} (id ${asked.id})`
+    ready.push({ asked, prompt: await policy.processor.prompt(asked.messages, { where, signal }) })
+  }
+  return ready
 }
 
 /** Scenes in order of first appearance. */

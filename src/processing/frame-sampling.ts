@@ -13,6 +13,11 @@ export interface SamplingOptions {
   readonly fps?: number
   /** Exactly so many frames instead, made even. */
   readonly frames?: number
+  /**
+   * `processor` (default) spaces them as the processor does; `ends`: evenly from the first frame to the last, as VSI-Bench
+   * takes them, all of them where there are fewer than `frames`, which must be given.
+   */
+  readonly spacing?: 'processor' | 'ends'
   /** Default 4. */
   readonly minFrames?: number
   /** Default 768. */
@@ -44,6 +49,14 @@ export function sampleTransformers({ total, fps }: FrameRate, options: SamplingO
   checkCount(count, total)
   const step = total / count
   return Array.from({ length: Math.ceil(total / step) }, (_, i) => Math.trunc(Math.fround(i * step)))
+}
+
+/** numpy.linspace(0, total - 1, count, dtype=int): evenly spaced from end to end, truncated; all where there are fewer. */
+export function evenIndices(total: number, count: number): number[] {
+  if (total <= count) return Array.from({ length: total }, (_, i) => i)
+  if (count === 1) return [0]
+  const step = (total - 1) / (count - 1)
+  return Array.from({ length: count }, (_, i) => (i === count - 1 ? total - 1 : Math.floor(i * step)))
 }
 
 function checkCount(count: number, total: number): void {

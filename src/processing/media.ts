@@ -4,7 +4,13 @@ import { readFile } from 'node:fs/promises'
 import { InputError, messageOf } from '../errors.js'
 import { native, type PatchifyOptions } from '../native.js'
 import type { Media } from '../types.js'
-import { type SamplingOptions, sampleQwenVlUtils, sampleTransformers } from './frame-sampling.js'
+import {
+  evenIndices,
+  type FrameRate,
+  type SamplingOptions,
+  sampleQwenVlUtils,
+  sampleTransformers,
+} from './frame-sampling.js'
 import { checkFrames, type Frames, stackFrames } from './frames.js'
 import { decodeImage } from './image.js'
 import { MediaCache } from './media-cache.js'
@@ -75,15 +81,16 @@ export class MediaReader {
   }
 
   #decodeVideo(file: string, signal?: AbortSignal): Promise<Frames> {
+    return decodeVideo(file, { signal, sample: (rate) => this.#sample(rate) })
+  }
+
+  #sample(rate: FrameRate): readonly number[] {
     const { profile, sampling, config } = this.#options
     const { fps, minFrames, maxFrames } = config.video
-    return decodeVideo(file, {
-      signal,
-      sample: (rate) =>
-        profile === 'qwen-vl-utils'
-          ? sampleQwenVlUtils(rate, sampling)
-          : sampleTransformers(rate, { fps, minFrames, maxFrames, ...sampling }),
-    })
+    if (sampling.spacing === 'ends' && sampling.frames !== undefined) return evenIndices(rate.total, sampling.frames)
+    return profile === 'qwen-vl-utils'
+      ? sampleQwenVlUtils(rate, sampling)
+      : sampleTransformers(rate, { fps, minFrames, maxFrames, ...sampling })
   }
 
   async #process(key: string, kind: ItemShape['kind'], frames: Frames, name: string): Promise<Media> {

@@ -2,7 +2,7 @@
 import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { base, type Ended, scratch, vsgrpo, writeConfig, writeRows } from './cli.js'
+import { base, type Ended, readRows, scratch, vsgrpo, writeConfig, writeRows } from './cli.js'
 
 const folder = scratch()
 const ask = (content: unknown) => ({ messages: [{ role: 'user', content }], completion: '3', answer: '3', id: 'q' })
@@ -141,4 +141,18 @@ describe('grpo', () => {
     expect(err.trimEnd().split('\n').at(-1)).toMatch(message)
     expect(code).toBe(2)
   })
+
+  it.each(inputs.slice(3))(
+    'leaves out and counts the row of such a prompt where that is asked for: %s',
+    async (trainDataset) => {
+      const outputDir = `without-${trainDataset}`
+      const own = { shuffleDataset: false, perDeviceTrainBatchSize: 8, onUnusableRow: 'skip', outputDir }
+      const { code, err } = await run({ trainDataset, args: own }, '--ignore-plan')
+      expect(err).toContain('1 of 2 rows are left out; the first: ')
+      expect(err).toContain(`/${trainDataset}:2: `)
+      expect(code, err).toBe(0)
+      const [row] = readRows<{ skipped_rows: number }>(join(folder.dir, outputDir, 'metrics.jsonl'))
+      expect(row?.skipped_rows).toBe(1)
+    },
+  )
 })

@@ -14,8 +14,7 @@ export interface GivenQuestion {
 
 /**
  * The answer as the benchmark writes it: metres and square metres with one decimal, whole centimetres, a letter where options
- * are given, else the word. null where the record cannot tell: an unknown category, several objects that give different
- * directions, an order that nobody looked at, a route.
+ * are given, else the word. null where the record cannot tell: an unknown category, an order that nobody looked at, a route.
  */
 export function answerQuestion(given: GivenQuestion, scene: SceneRecord, measure: Measure): string | null {
   const asked = understand(given.question)
@@ -68,10 +67,10 @@ function closest(scene: SceneRecord, target: string, listed: readonly string[], 
   return ranked.every(({ distance }) => Number.isFinite(distance)) ? ranked[0]?.name : undefined
 }
 
-/** Where a category has several objects, all of them must agree. */
-function direction(kind: DirectionKind, [stand = [], facing = [], query = []]: readonly Boxes[]): string | undefined {
-  const answers = stand.flatMap((a) => facing.flatMap((b) => query.map((c) => directionOf(kind, a, b, c))))
-  return new Set(answers).size === 1 ? answers[0] : undefined
+/** Questions of direction speak of one object of each category: where a record has several, the first that it lists. */
+function direction(kind: DirectionKind, lists: readonly Boxes[]): string | undefined {
+  const [stand, facing, query] = lists.map(([first]) => first)
+  return stand && facing && query && directionOf(kind, stand, facing, query)
 }
 
 function countOf(scene: SceneRecord, category: string): string | undefined {

@@ -5,17 +5,15 @@ import { someCombinations } from './choices.js'
 import type { QuestionBuilder } from './rules.js'
 import { ask } from './wording.js'
 
-/** Categories that a question lists. */
-const listing = 4
 /** Sets of categories that are tried per scene. */
 const sets = 200
 
 /** Needs a record that says when each category is first seen; others give no question. */
 export const appearanceOrder: QuestionBuilder = function* (scene, rules, random) {
-  const { gap } = rules.order
-  const names = Object.keys(scene.first_seen ?? {})
-  for (const names4 of someCombinations(random.shuffle(names), listing, sets, random)) {
-    const listed = random.shuffle(names4)
+  const { listed: size, gap } = rules.order
+  const names = Object.keys(scene.first_seen ?? {}).filter((name) => !rules.onlyAnchor.includes(name))
+  for (const chosen of someCombinations(random.shuffle(names), size, sets, random)) {
+    const listed = random.shuffle(chosen)
     const order = appearance(scene, listed)
     if (order === undefined || !wellApart(scene, order, gap)) continue
     yield {

@@ -174,7 +174,7 @@ export function rulesFor(plan: BuildPlan, scene: SceneRecord): QuestionRules {
       angleMargin: filters.angleMargin,
       strayCorners: filters.strayCorners,
     },
-    order: { gap: filters.appearanceGap },
+    order: { listed: 4, gap: filters.appearanceGap },
   }
 }
 

@@ -1,5 +1,6 @@
 /** Questions from a JSON Lines file in the benchmark's fields, and the answers to all of them. */
-import { requireList, requireObject, requireText, wrong } from '../scenes/fields.js'
+import { z } from 'zod'
+import { checked, text } from '../scenes/fields.js'
 import { dataError, parseJson, readText } from '../scenes/json-text.js'
 import { type Definition, measureOf } from '../scenes/measure.js'
 import type { Scenes } from '../scenes/record.js'
@@ -23,10 +24,11 @@ export function readQuestions(file: string): QuestionInFile[] {
     .flatMap((line, index) => {
       if (line.trim() === '') return []
       const where = `${file}:${index + 1}`
-      const row = parseRow(parseJson(line, where), where)
-      if (seen.has(row.id)) throw dataError(`${where}: id: there are two questions ${JSON.stringify(row.id)}`)
-      seen.add(row.id)
-      return [row]
+      const question = parseRow(parseJson(line, where), where)
+      const { id } = question
+      if (seen.has(id)) throw dataError(`${where}: id: there are two questions ${JSON.stringify(id)}`)
+      seen.add(id)
+      return [question]
     })
   if (rows.length === 0) throw dataError(`${file}: expected a question per line, got none`)
   return rows
@@ -44,25 +46,19 @@ export function answerAll(questions: readonly QuestionInFile[], scenes: Scenes, 
   return questions.map(({ id }) => ({ id, answer: answers.get(id) ?? null }))
 }
 
+const row = z.looseObject(
+  {
+    id: z.union([z.string(), z.number()], 'a string or a number'),
+    scene_name: text,
+    question: text,
+    options: z.array(text, 'a list of options or null').nullish(),
+  },
+  'a question { "id", "scene_name", … }',
+)
+
 function parseRow(value: unknown, where: string): QuestionInFile {
-  const {
-    id,
-    scene_name: scene,
-    question,
-    options,
-  } = requireObject(value, where, 'a question { "id", "scene_name", … }')
-  if (typeof id !== 'string' && typeof id !== 'number') throw wrong(`${where}: id`, 'a string or a number', id)
-  return {
-    id,
-    scene: requireText(scene, `${where}: scene_name`),
-    question: requireText(question, `${where}: question`),
-    options:
-      options === undefined || options === null
-        ? null
-        : requireList(options, `${where}: options`, 'a list of options or null').map((option, i) =>
-            requireText(option, `${where}: options[${i}]`),
-          ),
-  }
+  const { id, scene_name: scene, question, options = null } = checked(row, value, where)
+  return { id, scene, question, options }
 }
 
 function byScene(questions: readonly QuestionInFile[]): Map<string, QuestionInFile[]> {

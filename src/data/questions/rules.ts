@@ -27,6 +27,8 @@ export interface QuestionRules {
   readonly closest: ClosestRules
   readonly direction: DirectionRules
   readonly order: {
+    /** Categories that a question lists. */
+    readonly listed: number
     /** Seconds between any two first appearances. */
     readonly gap: number
   }

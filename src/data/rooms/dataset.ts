@@ -16,6 +16,7 @@ import { type RecipeName, recipes, roomKinds } from './recipes.js'
 import type { RoomScene } from './record.js'
 import { renderRoom } from './render.js'
 import { drawScene } from './scene.js'
+import { firstSeen, framesPerSecond } from './seen.js'
 
 /** Rooms of different splits never share a stream of random numbers. */
 export type Split = 'train' | 'dev' | 'test' | 'base'
@@ -68,6 +69,7 @@ export interface RoomExample extends Example {
   readonly completion: string
 }
 
+const order: QuestionKind = 'obj_appearance_order'
 const sceneTries = 60
 /** Nearer than this counts as touching. Metres. */
 const leastDistance = 0.15
@@ -82,7 +84,7 @@ export function makeRooms(options: RoomsOptions): RoomSet {
   requireWhole('count', count, 1)
   requireWhole('seed', seed, 0)
   requireWhole('questionsPerRoom', questionsPerRoom, 1)
-  requireKinds(kinds)
+  requireKinds(kinds, recipe)
   const ledger = new AnswerLedger()
   const rooms = Array.from({ length: count }, (_, index) =>
     drawRoom(recipe, { seed, split, index, kinds, questionsPerRoom }, ledger),
@@ -129,7 +131,8 @@ function drawRoom(recipe: Recipe, plan: RoomPlan, ledger: AnswerLedger): Room {
   let best: { scene: RoomScene; questions: Question[]; missing: number } | undefined
   for (let attempt = 0; attempt < sceneTries && best?.missing !== 0; attempt++) {
     const random = randomStream('room', recipe.name, seed, split, index, attempt)
-    const scene = drawScene(recipe, random)
+    const drawn = drawScene(recipe, random)
+    const scene = plan.kinds.includes(order) ? { ...drawn, first_seen: firstSeen(drawn, recipe) } : drawn
     const choice = chooseQuestions(recipe, scene, plan, ledger, random)
     if (best === undefined || choice.missing < best.missing) best = { scene, ...choice }
   }
@@ -190,7 +193,7 @@ function rulesOf(recipe: Recipe, scene: RoomScene): QuestionRules {
       sets: combinations,
     },
     direction: { least: 0.3, most: 5, angleMargin, strayCorners: 8 },
-    order: { gap: 1 },
+    order: { listed: Math.max(3, options), gap: 1 / framesPerSecond },
   }
 }
 
@@ -203,12 +206,17 @@ function resolveRecipe(recipe: RecipeName | Recipe): Recipe {
   throw new InputError(`recipe: expected one of ${names.join(', ')}, got '${recipe}'${meant(recipe, names)}`)
 }
 
-function requireKinds(kinds: readonly string[]): void {
+function requireKinds(kinds: readonly string[], { name, camera }: Recipe): void {
   if (kinds.length === 0) throw new InputError('kinds: name at least one kind of question')
   for (const kind of kinds) {
     const known: readonly string[] = roomKinds
     if (!known.includes(kind)) {
       throw new InputError(`kinds: unknown kind '${kind}'${meant(kind, known)}; known are ${known.join(', ')}`)
+    }
+    if (kind === order && camera.opening === undefined) {
+      throw new InputError(
+        `kinds: '${kind}' needs rooms that come into view piece by piece, but recipe '${name}' shows all of a room from the first frame; use recipe 'reveal', or give its camera an opening`,
+      )
     }
   }
 }

@@ -15,6 +15,8 @@ export interface Polygon {
   readonly color: Color
   /** Writes the colour at a point of the polygon to `rgb`; absent: `color` everywhere. */
   readonly paint?: Paint
+  /** Of the object that it belongs to; absent: floor and walls. */
+  readonly category?: string
 }
 
 /** Writes instead of returning: it runs for most samples of a picture. */
@@ -26,7 +28,8 @@ export function roomMesh(scene: RoomScene, recipe: Recipe): Polygon[] {
     const spec =
       category === 'door' ? { shape: 'door' as const, color: recipe.door.color } : recipe.categories[category]
     const solids = shapes[spec?.shape ?? 'bin']
-    return boxes.flatMap((box) => objectMesh(box, solids, spec?.color ?? [0.5, 0.5, 0.5], scene.look))
+    const color: Color = spec?.color ?? [0.5, 0.5, 0.5]
+    return boxes.flatMap((box) => objectMesh(box, solids, color, scene.look)).map((face) => ({ ...face, category }))
   })
   return [...floorMesh(scene, recipe.look.shadow), ...wallMesh(scene), ...objects]
 }

@@ -38,6 +38,11 @@ export interface CameraRecipe {
   readonly targetHeight: number
   /** true: the picture's upper edge stays north (a camera that looks down); false: the horizon stays level. */
   readonly northUp: boolean
+  /**
+   * How the first frame differs from the last: its field of view is this part of `fov`, and it looks this many metres
+   * beside the centre. Both fade evenly, so that objects come into view one after the other. Absent: nothing differs.
+   */
+  readonly opening?: { readonly zoom: Range; readonly aside: Range }
 }
 
 export interface LookRecipe {

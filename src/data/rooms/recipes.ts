@@ -1,12 +1,13 @@
 /**
  * Recipes: the distributions that rooms are drawn from. `demo` is small and bright enough for a two-million-parameter
- * model; `base` asks the same of other-looking rooms, to warm-start that model; `home` is for people to look at.
+ * model; `base` asks the same of other-looking rooms, to warm-start that model; `home` is for people to look at, and `reveal`
+ * shows the same piece by piece.
  */
 import { type QuestionKind, questionKinds } from '../questions/question.js'
 import type { Recipe } from './recipe.js'
 
-/** What can be asked about a room: nobody has looked at its frames to say when an object comes into view. */
-export const roomKinds: readonly QuestionKind[] = questionKinds.filter((kind) => kind !== 'obj_appearance_order')
+/** What can be asked about a room. The order of appearance needs a recipe whose camera has an `opening`. */
+export const roomKinds: readonly QuestionKind[] = questionKinds
 
 export const shortAnswer = 'Please provide the short answer with one or two words or a number.'
 
@@ -226,7 +227,7 @@ const home: Recipe = {
     supersample: 2,
   },
   questions: {
-    kinds: roomKinds,
+    kinds: roomKinds.filter((kind) => kind !== 'obj_appearance_order'),
     options: 4,
     distanceMargin: 0.15,
     angleMargin: 10,
@@ -234,7 +235,15 @@ const home: Recipe = {
   },
 }
 
+/** The same rooms, filmed from a detail to the whole, so that what comes into view first can be asked too. */
+const reveal: Recipe = {
+  ...home,
+  name: 'reveal',
+  camera: { ...home.camera, opening: { zoom: [0.2, 0.35], aside: [0, 1.2] } },
+  questions: { ...home.questions, kinds: roomKinds },
+}
+
 /** The built-in recipes by name. Spread one to make your own: `{ ...recipes.demo, gap: 0.3 }`. */
-export const recipes = { demo, base, home } as const
+export const recipes = { demo, base, home, reveal } as const
 
 export type RecipeName = keyof typeof recipes

@@ -57,14 +57,28 @@ export function renderRoom(scene: RoomScene, recipe: Recipe): Uint8Array {
 /** Draws one picture into the first width * height * 3 bytes of `out`. */
 export function renderFrame(mesh: readonly Polygon[], camera: CameraRecord, size: PictureSize, out: Uint8Array): void {
   const view = viewOf(camera, size.width * size.supersample, size.height * size.supersample)
+  const buffers = drawSurfaces(mesh, view)
+  const scale = 255 / (size.supersample * size.supersample)
+  const sums = shade(mesh, view, buffers, size)
+  for (let i = 0; i < sums.length; i++) out[i] = Math.max(0, Math.min(255, Math.round((sums[i] ?? 0) * scale)))
+}
+
+/** What each pixel shows, by its centre: the index of a polygon of the mesh plus one, 0 for nothing. [H, W] */
+export function visibleSurfaces(
+  mesh: readonly Polygon[],
+  camera: CameraRecord,
+  { width, height }: Pick<PictureSize, 'width' | 'height'>,
+): Uint16Array {
+  return drawSurfaces(mesh, viewOf(camera, width, height)).surface
+}
+
+function drawSurfaces(mesh: readonly Polygon[], view: View): Buffers {
   const samples = view.width * view.height
   const buffers: Buffers = { inverse: new Float64Array(samples), surface: new Uint16Array(samples) }
   mesh.forEach((polygon, index) => {
     drawPolygon(project(polygon.points, view), index + 1, view, buffers)
   })
-  const scale = 255 / (size.supersample * size.supersample)
-  const sums = shade(mesh, view, buffers, size)
-  for (let i = 0; i < sums.length; i++) out[i] = Math.max(0, Math.min(255, Math.round((sums[i] ?? 0) * scale)))
+  return buffers
 }
 
 function viewOf(camera: CameraRecord, width: number, height: number): View {

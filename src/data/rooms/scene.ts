@@ -142,16 +142,30 @@ function describe(recipe: Recipe, extent: Vec3, placed: Placed[], repeated: stri
 function drawPath(camera: CameraRecipe, extent: Vec3, random: Random): CameraRecord[] {
   const [eye, radius, fov] = [random.uniform(camera.eye), random.uniform(camera.radius), random.uniform(camera.fov)]
   const [start, arc] = [random.uniform(camera.start), random.uniform(camera.arc)]
+  const opening = drawOpening(camera, random)
   return Array.from({ length: camera.frames }, (_, frame) => {
-    const angle = ((start + (arc * frame) / Math.max(1, camera.frames - 1)) * Math.PI) / 180
+    const last = Math.max(1, camera.frames - 1)
+    const angle = ((start + (arc * frame) / last) * Math.PI) / 180
     const [x, y] = [extent[0] / 2 + radius * Math.cos(angle), extent[1] / 2 + radius * Math.sin(angle)]
+    const { zoom, aside } = opening(frame / last)
     return {
       position: [x, y, eye],
-      target: [extent[0] / 2, extent[1] / 2, camera.targetHeight],
+      target: [extent[0] / 2 + aside[0], extent[1] / 2 + aside[1], camera.targetHeight],
       up: camera.northUp ? [0, 1, 0] : [0, 0, 1],
-      fov,
+      fov: fov * zoom,
     }
   })
+}
+
+/** What the recipe's opening does when so much of the path is done, 0 to 1. Without one it draws nothing. */
+function drawOpening({ opening }: CameraRecipe, random: Random): (done: number) => { zoom: number; aside: Point } {
+  if (opening === undefined) return () => ({ zoom: 1, aside: [0, 0] })
+  const [zoom, distance] = [random.uniform(opening.zoom), random.uniform(opening.aside)]
+  const direction = random.uniform([0, 2 * Math.PI])
+  return (done) => {
+    const reach = distance * (1 - done)
+    return { zoom: zoom + (1 - zoom) * done, aside: [reach * Math.cos(direction), reach * Math.sin(direction)] }
+  }
 }
 
 function drawLook(recipe: Recipe, random: Random): Look {

@@ -8,13 +8,14 @@ import { dirname, join, resolve } from 'node:path'
 import { AbortedError, InputError, messageOf, VsgrpoError } from '../../errors.js'
 import { type Room, type RoomExample, type RoomSet, roomExamples } from './dataset.js'
 import { encodePng } from './png.js'
+import { framesPerSecond } from './seen.js'
 
 export interface WriteRoomsOptions {
   /** 'png' (default) writes frames; 'mp4' needs ffmpeg on PATH. */
   readonly format?: 'png' | 'mp4'
   /** Other frames than the room's own, for example grey ones. */
   readonly frames?: (room: Room) => Uint8Array
-  /** Frames per second of mp4 files; default 2. */
+  /** Frames per second of mp4 files; default 2, which is what times of first appearance count by. */
   readonly fps?: number
   readonly signal?: AbortSignal
   /** Called after each room. */
@@ -63,7 +64,7 @@ async function writeAll(dir: string, set: RoomSet, options: WriteRoomsOptions): 
 
 async function writeVideo(dir: string, set: RoomSet, room: Room, options: WriteRoomsOptions) {
   const frames = options.frames?.(room) ?? room.frames()
-  if (options.format === 'mp4') return writeMp4(dir, set, room, frames, options.fps ?? 2)
+  if (options.format === 'mp4') return writeMp4(dir, set, room, frames, options.fps ?? framesPerSecond)
   const { width, height } = set.recipe.camera
   const size = width * height * 3
   const folder = `frames/${room.name}`

@@ -1,5 +1,6 @@
 /** The small files of a ScanNet scan: segments, objects, axis alignment, and the table of labels that all scans share. */
-import { requireList, requireObject, requireText, requireWhole, wrong } from './fields.js'
+import { z } from 'zod'
+import { checked, text, whole, wrong } from './fields.js'
 import { dataError, readJsonFile, readText } from './json-text.js'
 
 export interface ScanObject {
@@ -9,33 +10,41 @@ export interface ScanObject {
   readonly segments: readonly number[]
 }
 
+const segmentation = z.looseObject(
+  { segIndices: z.array(whole, 'a list with the segment of each vertex') },
+  'an object',
+)
+
+const aggregation = z.looseObject(
+  {
+    segGroups: z.array(
+      z.looseObject(
+        { objectId: whole.optional(), id: whole.optional(), label: text, segments: z.array(whole, 'a list') },
+        'an object',
+      ),
+      'a list of objects',
+    ),
+  },
+  'an object',
+)
+
 /** The segment of each vertex: `segIndices` of *.segs.json. */
 export function readSegments(file: string, vertices: number): readonly number[] {
-  const { segIndices } = requireObject(readJsonFile(file), file)
-  const segments = requireList(segIndices, `${file}: segIndices`, 'a list with the segment of each vertex')
-  if (segments.length !== vertices) {
-    throw dataError(`${file}: segIndices: expected ${vertices} numbers, one per vertex, got ${segments.length}`)
-  }
-  return segments.map((segment, i) => requireWhole(segment, `${file}: segIndices[${i}]`))
+  const { segIndices } = checked(segmentation, readJsonFile(file), file)
+  if (segIndices.length === vertices) return segIndices
+  throw dataError(`${file}: segIndices: expected ${vertices} numbers, one per vertex, got ${segIndices.length}`)
 }
 
 /** The objects of a scan: `segGroups` of *.aggregation.json. */
 export function readObjects(file: string): readonly ScanObject[] {
-  const { segGroups } = requireObject(readJsonFile(file), file)
   const seen = new Set<number>()
-  return requireList(segGroups, `${file}: segGroups`, 'a list of objects').map((group, i) => {
-    const where = `${file}: segGroups[${i}]`
-    const { objectId, id, label, segments } = requireObject(group, where)
-    const number = requireWhole(objectId ?? id, `${where}.objectId`)
-    if (seen.has(number)) throw dataError(`${where}.objectId: there are two objects ${number}`)
+  return checked(aggregation, readJsonFile(file), file).segGroups.map(({ objectId, id, label, segments }, i) => {
+    const where = `${file}: segGroups[${i}].objectId`
+    const number = objectId ?? id
+    if (number === undefined) throw wrong(where, 'a whole number of at least 0', undefined)
+    if (seen.has(number)) throw dataError(`${where}: there are two objects ${number}`)
     seen.add(number)
-    return {
-      id: number,
-      label: requireText(label, `${where}.label`).trim(),
-      segments: requireList(segments, `${where}.segments`).map((segment, k) =>
-        requireWhole(segment, `${where}.segments[${k}]`),
-      ),
-    }
+    return { id: number, label: label.trim(), segments }
   })
 }
 

@@ -3,6 +3,7 @@
 import { meanRelativeAccuracy } from '../../rewards/relative-accuracy.js'
 import { type BlindQuestion, blindPoints, hindsightPoints, type Judge, mostFrequent, perCategory } from '../blind.js'
 import { type BootstrapOptions, bootstrap, differences, intervals, type Replicates } from '../bootstrap.js'
+import { sceneOf } from '../scenes.js'
 import { categoryOf } from './category.js'
 import { float } from './python.js'
 import type { Question } from './questions.js'
@@ -31,7 +32,7 @@ export interface Subset {
 }
 
 export interface Evaluation extends Subset {
-  /** The questions that are not pruned; undefined where the rows do not say. */
+  /** The questions that are not pruned; undefined where the rows do not say, or none is pruned. */
   readonly debiased?: Subset
   /** Predictions in which the scorer found no letter or number. */
   readonly unreadable: Readonly<Record<TaskName, number>>
@@ -54,7 +55,10 @@ export function evaluatePredictions(
   const controls = blindControls(questions, options.training)
   const whole = measure(questions, points, controls, options)
   const kept = questions.flatMap(({ pruned }, i) => (pruned === false ? [i] : []))
-  const part = kept.length > 0 ? measurePart(questions, points, controls, kept, options) : undefined
+  const part =
+    kept.length > 0 && kept.length < questions.length
+      ? measurePart(questions, points, controls, kept, options)
+      : undefined
   const unread = questions.filter((question, i) => !isReadable(question, predictions[i] ?? ''))
   return {
     ...whole.subset,
@@ -112,10 +116,6 @@ function createJudge(): Judge {
     if (options === null) return meanRelativeAccuracy(numberOf(answer), numberOf(truth))
     return firstWord(answer).toLowerCase() === truth.toLowerCase() ? 1 : 0
   }
-}
-
-function sceneOf({ dataset, scene_name }: Question): string {
-  return `${dataset}/${scene_name}`
 }
 
 interface Measured {

@@ -61,6 +61,19 @@ export function withPrunedIds(questions: readonly Question[], ids: ReadonlySet<s
   return questions.map((question) => ({ ...question, pruned: ids.has(String(question.id)) }))
 }
 
+/** The Debiased subset's questions. Throws an InputError where the rows do not say which are pruned. */
+export function debiased(questions: readonly Question[], name: string): Question[] {
+  if (questions.some(({ pruned }) => pruned === undefined)) {
+    throw new InputError(
+      `${name}: the Debiased subset needs to know which questions are pruned: expected rows with the column "pruned", as VSI-Bench has it since November 2025, or --pruned-ids with its pruned_ids.txt`,
+      data,
+    )
+  }
+  const kept = questions.filter(({ pruned }) => pruned === false)
+  if (kept.length === 0) throw new InputError(`${name}: all ${questions.length} questions are pruned`, data)
+  return kept
+}
+
 /** Up to five of them, and how many more. */
 export function listed(names: readonly string[]): string {
   const more = names.length > 5 ? ` and ${names.length - 5} more` : ''

@@ -12,6 +12,8 @@ export interface Report {
   /** The model's name, or the predictions' file. */
   readonly name: string
   readonly evaluation: Evaluation
+  /** Which questions were asked; default all that there are. */
+  readonly subset?: 'full' | 'debiased'
   /** How the answers came about; goes into the JSON as it is. */
   readonly settings: Readonly<Record<string, unknown>>
   /** Whether published results can stand beside it. */
@@ -34,11 +36,12 @@ export function formatReport(report: Report, format: Format): string {
   }
 }
 
-function textReport({ name, evaluation, settings, isBenchmark }: Report): string {
+function textReport(report: Report): string {
+  const { name, evaluation, settings, isBenchmark } = report
   const { scores, debiased, questions, unreadable, warnings } = evaluation
   const unread = taskNames.filter((task) => unreadable[task] > 0)
   const parts = [
-    `${isBenchmark ? 'VSI-Bench' : "VSI-Bench's scoring"}, ${questions} questions; points of 100, 95 % lie between from and to (scenes drawn again)`,
+    `${titleOf(report)}, ${questions} questions; points of 100, 95 % lie between from and to (scenes drawn again)`,
     ...textTable(name, evaluation),
     ...(isBenchmark ? publishedLines(questions) : []),
     ...(debiased ? ['', `Debiased subset, ${debiased.questions} questions`, ...textTable(name, debiased)] : []),
@@ -53,6 +56,10 @@ function textReport({ name, evaluation, settings, isBenchmark }: Report): string
     ...warnings.map((warning) => `warning: ${warning}`),
   ]
   return `${parts.join('\n')}\n`
+}
+
+function titleOf({ isBenchmark, subset }: Report): string {
+  return `${isBenchmark ? 'VSI-Bench' : "VSI-Bench's scoring"}${subset === 'debiased' ? ' Debiased' : ''}`
 }
 
 function textTable(name: string, subset: Subset): string[] {
@@ -127,7 +134,8 @@ function quoted(text: string): string {
 }
 
 /** A booktabs table; the best of each column among the rows above the last rule is not marked: that is the author's choice. */
-function latexReport({ name, evaluation, isBenchmark }: Report): string {
+function latexReport(report: Report): string {
+  const { name, evaluation, isBenchmark } = report
   const { debiased, scores, controls } = evaluation
   const line = (row: Row): string => `${escaped(row.name)} & ${numbers(row).join(' & ')} \\\\`
   const own = [rowOf(name, scores), ...(debiased ? [rowOf(`${name} (Debiased)`, debiased.scores)] : [])]
@@ -135,7 +143,7 @@ function latexReport({ name, evaluation, isBenchmark }: Report): string {
   const others = isBenchmark ? published.filter(({ main }) => main) : []
   const groups = [own, blind, others].filter((rows) => rows.length > 0).map((rows) => rows.map(line).join('\n'))
   return [
-    `% VSI-Bench, ${evaluation.questions} questions; published rows are on all ${publishedQuestions}`,
+    `% ${titleOf(report)}, ${evaluation.questions} questions${isBenchmark ? `; published rows are on all ${publishedQuestions}` : ''}`,
     `\\begin{tabular}{l${'r'.repeat(taskNames.length + 1)}}`,
     '\\toprule',
     `Model & ${['Avg', ...taskNames.map((task) => taskLabels[task])].join(' & ')} \\\\`,

@@ -1,5 +1,5 @@
 // Mistakes at the commands, as a user makes them: each is told in one line with cause and cure, and exits with 2.
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -52,7 +52,7 @@ describe('a mistake in the configuration of grpo', () => {
     expect(await grpo([...good, 'args:', '  beta: lots'])).toBe(
       'run.yaml:5: args.beta: expected a number >= 0, got "lots"',
     )
-    expect(await grpo(good, '--learning-rate', 'fast')).toBe('--args.learningRate: expected a number >= 0, got "fast"')
+    expect(await grpo(good, '--learning-rate', 'fast')).toBe('--learning-rate: expected a number >= 0, got "fast"')
   })
   it('names the numbers that do not divide', async () => {
     expect(await grpo([...good, 'args: { numGenerations: 3 }'])).toMatch(
@@ -93,10 +93,24 @@ describe('a mistake in the configuration of grpo', () => {
   it('says that there is nothing to resume, or that the folder holds a run already', async () => {
     expect(await grpo(good, '--resume')).toMatch(/runs\/run: no checkpoint to go on from; start without --resume/)
     put('metrics.jsonl', '{"step":1}\n')
+    for (const words of [[], ['--resume']]) {
+      expect(await grpo(good, '--output-dir', dir, ...words)).toMatch(
+        /holds a run without a checkpoint to go on from: remove the folder, or give another --output-dir/,
+      )
+    }
+    mkdirSync(join(dir, 'checkpoints', 'step-1'), { recursive: true })
     expect(await grpo(good, '--output-dir', dir)).toMatch(
       /already holds a run: go on with --resume, give another --output-dir/,
     )
     expect(readFileSync(join(dir, 'metrics.jsonl'), 'utf8')).toBe('{"step":1}\n')
+  })
+  it('is found before the model is looked for, also where options do not go together', async () => {
+    expect(await grpo([...good, 'args: { metricForBestModel: eval_reward }'])).toBe(
+      'run.yaml:4: args.metricForBestModel: needs evalDataset, evalSteps, outputDir and saveStrategy',
+    )
+    expect(await grpo([...good, 'lora: { r: 4 }', 'args:', '  syncRefModel: true'])).toBe(
+      'run.yaml:6: args.syncRefModel: expected a model without lora, whose reference is its frozen base',
+    )
   })
   it('names the missing model and leaves no run folder', async () => {
     expect(await grpo(good)).toContain('none')

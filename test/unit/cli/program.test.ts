@@ -104,5 +104,7 @@ describe('what is printed for an error', () => {
   it('has the stack for a defect, and for everything when VSGRPO_DEBUG is set', () => {
     expect(report(new TypeError('defect')).join('\n')).toMatch(/TypeError: defect\n\s+at /)
     expect(report(new InputError('bad'), { VSGRPO_DEBUG: '1' }).join('\n')).toMatch(/bad\n\s+at /)
+    const caused = new VsgrpoError('threw', { code: 'ERR_VSGRPO_REWARD', cause: new Error('boom') })
+    expect(report(caused, { VSGRPO_DEBUG: '1' }).join('\n')).toMatch(/caused by: Error: boom\n\s+at /)
   })
 })

@@ -1,5 +1,5 @@
 // The commands from end to end on a fake engine: train, Ctrl-C, resume, generate, score.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -10,6 +10,18 @@ import { fakePolicy } from '../train/fake-engine.js'
 vi.mock('../../../src/policy.js', async (importOriginal) => ({
   ...(await importOriginal<typeof import('../../../src/policy.js')>()),
   loadModel: async (folder: string) => (await fakePolicy(folder)).policy,
+}))
+/** What a plan says: set by tests, which see what was asked of it. */
+const planned = vi.hoisted(() => ({ fits: true, asked: [] as object[] }))
+vi.mock('../../../src/plan/plan.js', () => ({
+  async plan({ args }: { args: object }) {
+    planned.asked.push(args)
+    const parts = { weights: 3e9, activations: 2e9 }
+    const memory = { parts, peakBytes: 5e9, peakPhase: 'learning', availableBytes: planned.fits ? 6e9 : 4e9 }
+    const remedies = [{ change: 'beta: 0', peakBytes: 3.5e9, fits: true }]
+    const time = { secondsPerStep: 2 }
+    return { memory: { ...memory, fits: planned.fits }, time, steps: 6, tokensPerMicroBatch: 77, remedies }
+  },
 }))
 
 let dir = ''
@@ -38,6 +50,8 @@ beforeEach(() => {
 afterEach(() => {
   vi.restoreAllMocks()
   process.exitCode = 0
+  planned.fits = true
+  planned.asked = []
 })
 
 function put(file: string, text: string): void {
@@ -85,6 +99,22 @@ describe('vsgrpo grpo', () => {
     expect(data).toBe('')
   })
 
+  it('trains on a split of a folder, in another library’s form, and tells what it leaves out', async () => {
+    const row = (i: number): string => JSON.stringify({ prompt: `red ${'abcde'[i]}`, solution: '<answer>x</answer>' })
+    mkdirSync(join(dir, 'rows'))
+    put('rows/train-1.jsonl', `${row(0)}\n${row(1)}\n{"prompt": 7}\n`)
+    put('rows/train-2.jsonl', `${row(2)}\n${row(3)}\n`)
+    put('rows/test.jsonl', `${row(4)}\n`)
+    const dataset = '{ path: rows, split: train, badRows: skip }'
+    put('run.yaml', readFileSync(join(dir, 'run.yaml'), 'utf8').replace('rows.jsonl', dataset))
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--max-steps', '2'), talk).toBe(0)
+    expect(talk).toContain('rows/train-1.jsonl:3: prompt: expected')
+    expect(talk).toContain('rows/train-1.jsonl: 1 of 3 rows skipped')
+    put('run.yaml', readFileSync(join(dir, 'run.yaml'), 'utf8').replace('split: train, ', ''))
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--output-dir', join(dir, 'again'))).toBe(2)
+    expect(talk).toMatch(/rows: expected one split, but its files are of test, train/)
+  })
+
   it('saves a checkpoint at Ctrl-C, exits with 130, and goes on from it to the same end', async () => {
     const file = join(dir, 'run.yaml')
     const [whole, parts] = [join(dir, 'whole'), join(dir, 'parts')]
@@ -112,6 +142,39 @@ describe('vsgrpo grpo', () => {
     expect(talk).toMatch(/error: .*first.*oh no/)
     expect(readdirSync(join(dir, 'runs/run/checkpoints'))).toContain('step-1')
     expect(steps('runs/run')).toContain(1)
+  })
+})
+
+describe('the plan before a run', () => {
+  const config = () => JSON.parse(readFileSync(join(dir, 'runs/run/config.json'), 'utf8'))
+
+  it('says what is expected, and picks the micro-batch', async () => {
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--beta', '0.01')).toBe(0)
+    expect(talk).toMatch('plan: 5.00 GB of 6.00 GB of memory; 6 steps of at most 2.00 s, 12s in all')
+    expect(planned.asked).toMatchObject([{ beta: 0.01, numGenerations: 4 }])
+    expect(config().args.tokensPerMicroBatch).toBe(77)
+  })
+
+  it('refuses a run that does not fit, with the numbers and the cure, before anything is written', async () => {
+    planned.fits = false
+    expect(await cli('grpo', join(dir, 'run.yaml'))).toBe(2)
+    expect(talk).toBe(
+      'error: [plan] this run needs 5.00 GB of memory at its peak, in the gradient pass, and 4.00 GB are available: weights 3.00 GB, activations 2.00 GB. Lower it by beta: 0 (3.50 GB, fits); --ignore-plan starts it all the same.\n',
+    )
+    expect(existsSync(join(dir, 'runs'))).toBe(false)
+  })
+
+  it('is left out on request', async () => {
+    planned.fits = false
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--ignore-plan')).toBe(0)
+    expect(planned.asked).toEqual([])
+    expect(config().args.tokensPerMicroBatch).toBe(8192)
+  })
+
+  it('goes on with the micro-batches that a run began with', async () => {
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--max-steps', '2', '--tokens-per-micro-batch', '33')).toBe(0)
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--max-steps', '4', '--resume')).toBe(0)
+    expect(planned.asked).toMatchObject([{ tokensPerMicroBatch: 33 }, { tokensPerMicroBatch: 77 }])
   })
 })
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type HubFile, hubFile, parseHubPath } from '../../../src/data/hub.js'
+import { type HubFile, hubFile, hubFiles, parseHubPath } from '../../../src/data/hub.js'
 
 const commit = 'a'.repeat(40)
 const content = Buffer.from('{"prompt":"How many?"}\n'.repeat(1000))
@@ -48,7 +48,7 @@ function sendStored(request: IncomingMessage, response: ServerResponse): void {
 function env(more: Record<string, string> = {}): Record<string, string> {
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : 0
-  return { HF_ENDPOINT: `http://127.0.0.1:${port}/`, HF_HUB_CACHE: dir, ...more }
+  return { HF_ENDPOINT: `http://127.0.0.1:${port}/`, HF_HOME: join(dir, 'home'), HF_HUB_CACHE: dir, ...more }
 }
 
 const url = '/datasets/org/rooms/resolve/main/data/test%20set.jsonl'
@@ -123,6 +123,40 @@ describe('hubFile', () => {
     await expect(hubFile(wanted, { env: env({ HF_TOKEN: 'secret' }) })).rejects.toThrow('does not answer as a Hub does')
     expect(requests).toEqual([`HEAD ${url} Bearer secret`])
   })
+
+  it('sends the token that a login left below HF_HOME', async () => {
+    writeFileSync(join(dir, 'token'), 'stored\n')
+    await hubFile(wanted, { env: env({ HF_HOME: dir }) })
+    expect(requests[0]).toBe(`HEAD ${url} Bearer stored`)
+  })
+})
+
+describe('hubFiles', () => {
+  const { file: _, ...repo } = wanted
+  const list = (body: string): void => {
+    answer = (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(body)
+      return true
+    }
+  }
+
+  it('lists a repository, and what the cache has of it when it is to stay offline', async () => {
+    await hubFile(wanted, { env: env() })
+    requests = []
+    list(JSON.stringify({ sha: commit, siblings: [{ rfilename: 'README.md' }, { rfilename: 'data/a.jsonl' }] }))
+    expect(await hubFiles(repo, { env: env() })).toEqual(['README.md', 'data/a.jsonl'])
+    expect(requests).toEqual(['GET /api/datasets/org/rooms/revision/main'])
+    expect(await hubFiles(repo, { env: env({ HF_HUB_OFFLINE: '1' }) })).toEqual(['data/test set.jsonl'])
+    const other = { ...repo, repo: 'org/other' }
+    await expect(hubFiles(other, { env: env({ HF_HUB_OFFLINE: '1' }) })).rejects.toThrow(
+      /^hf:\/\/datasets\/org\/other@main: not in the cache/,
+    )
+  })
+
+  it.each(['{"error": "x"}', 'no JSON'])('refuses %s for a list', async (body) => {
+    list(body)
+    await expect(hubFiles(repo, { env: env() })).rejects.toThrow('does not answer as a Hub does (no list of files)')
+  })
 })
 
 describe('parseHubPath', () => {
@@ -131,10 +165,10 @@ describe('parseHubPath', () => {
     expect(parseHubPath('hf://org/model@v1/config.json')).toEqual({
       ...{ kind: 'model', repo: 'org/model', revision: 'v1', file: 'config.json' },
     })
+    expect(parseHubPath('hf://datasets/org/rooms@v2')).toEqual({ kind: 'dataset', repo: 'org/rooms', revision: 'v2' })
     expect(parseHubPath('data/rows.jsonl')).toBeUndefined()
   })
-  it.each(['hf://rooms', 'hf://datasets/org/name', 'hf://datasets/org/name/../x', 'hf://org/name@../x'])(
-    'refuses %s',
-    (path) => expect(() => parseHubPath(path)).toThrow(`${path}: expected hf://datasets/<org>/<name>`),
+  it.each(['hf://rooms', 'hf://org/name', 'hf://datasets/org/name/../x', 'hf://org/name@../x'])('refuses %s', (path) =>
+    expect(() => parseHubPath(path)).toThrow(`${path}: expected hf://datasets/<org>/<name>`),
   )
 })

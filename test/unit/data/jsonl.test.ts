@@ -72,7 +72,7 @@ describe('jsonl', () => {
   it.each([
     ['{"prompt":', 'rows.jsonl:2: not a JSON object'],
     ['[1]', 'rows.jsonl:2: row: expected a JSON object, got [1]'],
-    ['{"answer":1}', 'rows.jsonl:2: messages: expected a list of messages { "role", "content" }, got nothing'],
+    ['{"answer":1}', 'rows.jsonl:2: messages: expected a list of messages, or the columns prompt (TRL)'],
     ['{"messages":[]}', 'rows.jsonl:2: messages: expected a list of messages'],
     [
       '{"messages":[{"role":"bot","content":"a"}]}',

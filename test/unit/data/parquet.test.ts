@@ -83,22 +83,7 @@ describe('parquetRows', () => {
 })
 
 describe('a damaged parquet file', () => {
-  it('is told when it is missing, empty, cut off or something else', async () => {
-    await expect(read(join(dir, 'none.parquet'))).rejects.toThrow(/cannot read .*none.parquet: no such file/)
-    const whole = bytesOf('questions-snappy')
-    const texts = [Buffer.alloc(0), whole.subarray(0, whole.length / 2), Buffer.from('{"prompt": "a"}\n'.repeat(9))]
-    for (const bytes of texts) {
-      await expect(read(put(bytes))).rejects.toThrow(/rows.parquet: expected a whole parquet file: .*; fetch it again/)
-    }
-  })
-
-  it('names the row group where pages are damaged', async () => {
-    const whole = Buffer.from(bytesOf('questions-gzip'))
-    whole.fill(0x55, 4, 200)
-    await expect(read(put(whole))).rejects.toThrow(/rows.parquet: row group 1 of 2: expected a whole parquet file/)
-  })
-
-  it('never crashes otherwise, whatever byte is wrong', async () => {
+  it('never crashes, whatever byte is wrong', async () => {
     const whole = bytesOf('questions-snappy')
     for (let at = 4; at < whole.length; at += 37) {
       const bytes = Buffer.from(whole)

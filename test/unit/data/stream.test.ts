@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromArray } from '../../../src/data/dataset.js'
+import { indexedJsonl } from '../../../src/data/jsonl.js'
 import { shard } from '../../../src/data/shard.js'
-import { indexedJsonl, streamJsonl } from '../../../src/data/stream.js'
-import { openDataset } from '../../../src/data/stream-files.js'
+import { streamJsonl } from '../../../src/data/stream.js'
 import { fileLines } from '../../../src/data/stream-lines.js'
 
 let dir = ''
@@ -118,23 +118,6 @@ describe('streamJsonl', () => {
     ])
     await expect(collect(streamJsonl(path, { rank: 3, worldSize: 3 }))).rejects.toThrow(
       '[shard] expected a rank from 0 to worldSize - 1, got rank 3 of worldSize 3',
-    )
-  })
-})
-
-describe('openDataset', () => {
-  it('opens a JSON array in one of the known forms, and tells the index of a bad row', async () => {
-    const good = { problem: 'How many?', solution: '<answer>3</answer>' }
-    const path = put('rows.json', JSON.stringify([good, { image: 'a.png' }], null, 1))
-    await expect(openDataset(path)).rejects.toThrow(/rows.json\[1\]: messages: expected/)
-    const data = await openDataset(path, { badRows: 'skip', say: () => undefined })
-    expect([data.length, data.skipped.count, data.get(0).answer]).toEqual([1, 1, '3'])
-    expect(data.where?.(0)).toMatch(/rows.json\[0\]$/)
-  })
-  it('opens JSON Lines under any name, and refuses broken arrays', async () => {
-    expect((await openDataset(put('rows.json', row(1)))).get(0).answer).toBe(1)
-    await expect(openDataset(put('rows.json', '[{"prompt": "a"},'))).rejects.toThrow(
-      /rows.json: not valid JSON: .*; write one array of objects/,
     )
   })
 })

@@ -1,11 +1,10 @@
 /** Asking a model: one part holds whole scenes, answers are kept, and a run goes on where it stopped. */
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { AnswerFile, fingerprint } from '../../../src/eval/answers.js'
+import { AnswerFile, answerRow, fingerprint } from '../../../src/eval/answers.js'
 import { type Answerer, type Asked, askAll } from '../../../src/eval/ask.js'
-import { evenIndices, findVideos } from '../../../src/eval/videos.js'
 import type { Prompt } from '../../../src/types.js'
 import { counting, questions } from './questions.js'
 
@@ -53,13 +52,19 @@ function ask(scene: string, id: string | number): Asked {
   }
 }
 
+/** The same as rows of a file: what an answer file knows them by. */
+const asRows = (asked: readonly Asked[]) =>
+  questions(
+    ...asked.map(({ id, scene }) => ({ ...counting, id, scene_name: scene, question: `How many in ${scene}?` })),
+  )
+
 const { signal } = new AbortController()
 
 describe('askAll', () => {
   it('asks greedily, questions about one scene together, whatever their order in the file', async () => {
     const { policy, parts, given } = fakePolicy()
-    const answers = new AnswerFile(undefined, settings, [0, 1, 2])
     const list = [ask('a', 0), ask('b', 1), ask('a', 2)]
+    const answers = new AnswerFile(undefined, settings, asRows(list))
     await askAll(list, { policy, answers, maxNewTokens: 16, signal })
     expect(parts).toEqual([['a', 'a', 'b']])
     expect(given).toEqual([{ temperature: 0, maxNewTokens: 16, signal }])
@@ -86,12 +91,11 @@ describe('askAll', () => {
   it('keeps what is answered, cuts off a torn line and asks the rest', async () => {
     const file = join(dir, 'answers.jsonl')
     const list = [ask('a', 0), ask('b', 1), ask('c', 'x')]
-    const ids = [0, 1, 'x']
-    const first = new AnswerFile(file, settings, ids)
+    const first = new AnswerFile(file, settings, asRows(list))
     await askAll(list.slice(0, 2), { policy: fakePolicy().policy, answers: first, maxNewTokens: 16, signal })
     first.close()
     appendFileSync(file, '{"id":"x","predic')
-    const second = new AnswerFile(file, settings, ids)
+    const second = new AnswerFile(file, settings, asRows(list))
     expect(second.size).toBe(2)
     const { policy, parts } = fakePolicy()
     const told: number[][] = []
@@ -102,16 +106,46 @@ describe('askAll', () => {
     expect(told).toEqual([[3, 3]])
     const rows = readFileSync(file, 'utf8').trimEnd().split('\n')
     expect(rows.map((line) => JSON.parse(line).id)).toEqual([0, 1, 'x'])
-    expect(JSON.parse(rows[2] ?? '')).toMatchObject({ prediction: '<1>', settings })
+    expect(JSON.parse(rows[2] ?? '')).toMatchObject({ prediction: '<1>', scene_name: 'c', score: 0, settings })
+  })
+
+  it('borrows a scene’s video for as long as its prompts are made, one after the other', async () => {
+    const { policy, parts } = fakePolicy()
+    const told: string[] = []
+    const watched: Answerer = {
+      ...policy,
+      processor: {
+        prompt(messages, context) {
+          told.push('prompt')
+          if (messages.length === 0) throw new Error('unreadable')
+          return policy.processor.prompt(messages, context)
+        },
+      },
+    }
+    const videos = {
+      async lend(scene: string) {
+        told.push(`lend ${scene}`)
+        return () => void told.push(`return ${scene}`)
+      },
+    }
+    const list = [ask('a', 0), ask('b', 1), ask('a', 2)]
+    const answers = new AnswerFile(undefined, settings, asRows(list))
+    const options = { policy: watched, answers, videos, maxNewTokens: 16, signal }
+    await askAll(list, options)
+    expect(told).toEqual(['lend a', 'prompt', 'prompt', 'return a', 'lend b', 'prompt', 'return b'])
+    expect(parts).toHaveLength(1)
+    await expect(askAll([{ ...ask('c', 3), messages: [] }], options)).rejects.toThrow('unreadable')
+    expect(told.slice(-3)).toEqual(['lend c', 'prompt', 'return c'])
   })
 
   it('stops at Ctrl-C with the parts that are done on disk', async () => {
     const controller = new AbortController()
     const file = join(dir, 'answers.jsonl')
     const { policy } = fakePolicy(2e8)
-    const answers = new AnswerFile(file, settings, [0, 1])
+    const list = [ask('a', 0), ask('b', 1)]
+    const answers = new AnswerFile(file, settings, asRows(list))
     const onProgress = (): void => controller.abort()
-    const work = askAll([ask('a', 0), ask('b', 1)], {
+    const work = askAll(list, {
       ...{ policy, answers, maxNewTokens: 16, onProgress },
       signal: controller.signal,
     })
@@ -126,16 +160,26 @@ describe('AnswerFile', () => {
     writeFileSync(join(dir, 'a.jsonl'), text)
     return join(dir, 'a.jsonl')
   }
-  const row = { id: 0, prediction: '4', completion: '4', finishReason: 'stop', settings }
+  const known = questions(counting)
+  const answered = { id: 0, prediction: '2', completion: '2', finishReason: 'stop' } as const
+  const row = { ...answerRow(known[0], answered), settings }
   it.each([
     [{ ...row, settings: { ...settings, model: 'n' } }, 'it holds answers with model "n", not m; name another file'],
     [{ ...row, settings: undefined }, 'it holds answers with model unknown, not m'],
     [{ ...row, id: 7 }, 'it holds answers to other questions: 7'],
+    [{ ...row, scene_name: 'elsewhere' }, 'it holds answers to other questions: 0'],
+    [{ ...row, question: 'How many bed(s) are in this room?' }, 'it holds answers to other questions: 0'],
     [{ id: 0, messages: [] }, 'it holds rows without a prediction (id 0)'],
   ])('does not mix in %j, and leaves it as it was', (value, message) => {
     const path = file(`${JSON.stringify(value)}\n`)
-    expect(() => new AnswerFile(path, settings, [0])).toThrow(message)
+    expect(() => new AnswerFile(path, settings, known)).toThrow(message)
     expect(readFileSync(path, 'utf8')).toBe(`${JSON.stringify(value)}\n`)
+  })
+  it('keeps the question and its points beside an answer, by the truth that is known now', () => {
+    expect(row).toMatchObject({ id: 0, question: counting.question, ground_truth: '2', options: null, score: 1 })
+    const path = file(`${JSON.stringify(row)}\n`)
+    new AnswerFile(path, settings, questions({ ...counting, ground_truth: '3' })).close()
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ ...row, ground_truth: '3', score: 0.4 })
   })
   it('refuses a folder', () => {
     expect(() => new AnswerFile(dir, settings, [])).toThrow('expected a file, got a folder')
@@ -150,41 +194,5 @@ describe('fingerprint', () => {
     expect(fingerprint(dir)).toBe(before)
     writeFileSync(join(dir, 'model.safetensors'), Buffer.alloc(1e6, 1))
     expect(fingerprint(dir)).not.toBe(before)
-  })
-})
-
-describe('findVideos', () => {
-  const make = (path: string): void => {
-    mkdirSync(join(dir, path, '..'), { recursive: true })
-    writeFileSync(join(dir, path), '')
-  }
-  const [question] = questions(counting)
-  const one = question ? [question] : []
-
-  it.each(['arkitscenes/s0.mp4', 's0.mkv', 'videos/s0.mp4', 'videos/arkitscenes/s0.webm'])('finds %s', (path) => {
-    make(path)
-    expect(findVideos(one, dir, 32)).toEqual(new Map([['arkitscenes/s0', join(dir, path)]]))
-  })
-
-  it('takes evenly spaced frames of a folder, in the order of their numbers', () => {
-    for (let i = 0; i < 12; i++) make(`frames/s0/${i}.png`)
-    make('frames/s0/notes.txt')
-    const frames = (count: number) => findVideos(one, dir, count).get('arkitscenes/s0')
-    expect(frames(4)).toEqual([0, 3, 7, 11].map((i) => join(dir, `frames/s0/${i}.png`)))
-    expect(frames(32)).toHaveLength(12)
-  })
-
-  it('names the scenes without a video and where one was looked for', () => {
-    make('arkitscenes/other.mp4')
-    expect(() => findVideos(one, dir, 32)).toThrow(
-      /expected a video for each of 1 scenes, got none for 1: arkitscenes\/s0; question 0 needs arkitscenes\/s0.mp4, or a folder s0/,
-    )
-    expect(() => findVideos(one, join(dir, 'nowhere'), 32)).toThrow('expected a folder, got none of that name')
-  })
-
-  it('spaces indices as numpy.linspace(0, N - 1, n, dtype=int) does', () => {
-    expect(evenIndices(100, 8)).toEqual([0, 14, 28, 42, 56, 70, 84, 99])
-    expect(evenIndices(1800, 32).slice(-3)).toEqual([1682, 1740, 1799])
-    expect([evenIndices(3, 8), evenIndices(9, 1)]).toEqual([[0, 1, 2], [0]])
   })
 })

@@ -62,10 +62,13 @@ describe('answerQuestion', () => {
     expect(answer({ kind: 'object_rel_direction_easy', ...behind })).not.toBeNull()
   })
 
-  it('takes several objects in a direction only when they agree', () => {
+  it('takes the first of several objects in a direction', () => {
     const where = { stand: 'bed', facing: 'sofa' }
+    const asked: Asked = { kind: 'object_rel_direction_easy', ...where, query: 'stool' }
     expect(answer({ kind: 'object_rel_direction_easy', ...where, query: 'chair' })).toBe('left')
-    expect(answer({ kind: 'object_rel_direction_easy', ...where, query: 'stool' })).toBeNull()
+    expect(answer(asked)).toBe('left')
+    const turned = { ...scene, object_bbox: { ...scene.object_bbox, stool: [at(2, 1), at(-2, 1)] } }
+    expect(answerQuestion({ question: ask(asked), options: null }, turned, measureOf('exact'))).toBe('right')
   })
 
   it('knows the order of appearance where the record does, and ties are not known', () => {

@@ -6,7 +6,8 @@ import { sampledDistance, seenFrom } from '../scenes/brute-force.js'
 
 const homes = makeRooms({ recipe: 'home', count: 30, seed: 3, questionsPerRoom: 24 })
 const demos = makeRooms({ recipe: 'demo', count: 60, seed: 3, questionsPerRoom: 6 })
-const asked = [...homes.rooms, ...demos.rooms].flatMap((room) =>
+const reveals = makeRooms({ recipe: 'reveal', count: 8, seed: 3, kinds: ['obj_appearance_order'], questionsPerRoom: 4 })
+const asked = [...homes.rooms, ...demos.rooms, ...reveals.rooms].flatMap((room) =>
   room.questions.map((question) => ({ scene: room.scene, question })),
 )
 
