@@ -21,6 +21,7 @@ export {
   type LossOutput,
   sftLoss,
 } from './losses/index.js'
+export { type Plan, type PlanOptions, plan } from './plan/index.js'
 export {
   type LoadModelOptions,
   type LoraConfig,
@@ -30,7 +31,7 @@ export {
   type ScoreOptions,
 } from './policy.js'
 export { Processor, type ProcessorOptions } from './processing/index.js'
-export { type ReportOptions, writeReport } from './report/index.js'
+export { type CompareOptions, compareRuns, type ReportOptions, writeReport } from './report/index.js'
 export {
   type CustomLoss,
   type CustomLossInputs,

@@ -78,6 +78,7 @@ const cures: Record<string, string> = {
   EACCES: 'no permission to write there: choose another folder or change its permissions',
   EROFS: 'that disk is read-only: choose another folder',
   ENOTDIR: 'a part of that path is a file: choose another folder',
+  EEXIST: 'a part of that path is a file: choose another folder',
   EISDIR: 'that is a folder: name a file in it',
   EFBIG: 'the file would be larger than this system allows: raise `ulimit -f`; what was saved before is whole',
 }

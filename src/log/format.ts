@@ -5,14 +5,14 @@ export function short(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? 'inf' : '-inf'
   const size = Math.abs(value)
   if (size === 0) return '0'
-  if (size >= 1e9) return value.toExponential(1)
+  if (size >= 1e9) return exponential(value)
   if (size >= 1e6) return `${trim(value / 1e6, 1)}M`
   if (size >= 1e4) return `${trim(value / 1e3, 1)}k`
   if (size >= 100) return trim(value, 0)
   if (size >= 10) return trim(value, 1)
   if (size >= 1) return trim(value, 2)
   if (size >= 1e-3) return trim(value, 4)
-  return value.toExponential(1)
+  return exponential(value)
 }
 
 /** Seconds as 4s, 2m 05s, 1h 02m, 3d 04h. */
@@ -55,6 +55,10 @@ function means(values: readonly number[], count: number): number[] {
 function trim(value: number, digits: number): string {
   const text = value.toFixed(digits)
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text
+}
+
+function exponential(value: number): string {
+  return value.toExponential(1).replace('.0e', 'e')
 }
 
 function two(value: number): string {

@@ -2,8 +2,9 @@
  * JSON Lines files that grow while a run goes on. A row is on disk as a whole or not at all: a write that fails half-way
  * is taken back. Numbers that JSON cannot hold (NaN, infinities) are written as null.
  */
-import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
 import { saving, writeAtomically } from './atomic.js'
 import { GrowingFile } from './growing-file.js'
 
@@ -36,15 +37,37 @@ export class LineFile {
   }
 }
 
-/** Reads the rows of a JSON Lines file; none when it is missing. A line torn by a crash (or still being written) is left out. */
+/** The rows of a JSON Lines file; none when it is missing. A line torn by a crash (or still being written) is left out. */
 export function readLines(file: string): Row[] {
-  if (!existsSync(file)) return []
-  const rows: Row[] = []
-  for (const line of readFileSync(file, 'utf8').split('\n')) {
-    const row = parseRow(line)
-    if (row !== undefined) rows.push(row)
+  return [...rowsOf(file)]
+}
+
+/** The same one after the other, for files that may be larger than a string can be; `onBad` hears of whole lines left out. */
+export function* rowsOf(file: string, onBad: () => void = () => {}): Generator<Row> {
+  if (!existsSync(file)) return
+  for (const { text, whole } of linesOf(file)) {
+    if (text.trim() === '') continue
+    const row = parseRow(text)
+    if (row !== undefined) yield row
+    else if (whole) onBad()
   }
-  return rows
+}
+
+function* linesOf(file: string): Generator<{ text: string; whole: boolean }> {
+  const descriptor = openSync(file, 'r')
+  try {
+    const chunk = Buffer.alloc(1 << 20)
+    const decoder = new StringDecoder('utf8')
+    let rest = ''
+    for (let read = readSync(descriptor, chunk); read > 0; read = readSync(descriptor, chunk)) {
+      const lines = (rest + decoder.write(chunk.subarray(0, read))).split('\n')
+      rest = lines.pop() ?? ''
+      for (const text of lines) yield { text, whole: true }
+    }
+    yield { text: rest + decoder.end(), whole: false }
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 /** Rewrites a file of rows with a `step` so that none is later than `step`: what a resumed run will write again. */
@@ -55,7 +78,6 @@ export function truncateAfter(file: string, step: number): void {
 }
 
 function parseRow(line: string): Row | undefined {
-  if (line.trim() === '') return undefined
   try {
     const value: unknown = JSON.parse(line)
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Row) : undefined

@@ -6,20 +6,21 @@ export interface Reading {
   readonly value: number
 }
 
-/** Where a run's accuracy may stand: the mean of the reward that is called accuracy, or the share of right tokens (SFT). */
+/** The mean of the reward that is called accuracy. */
 export const accuracyNames: readonly string[] = [
   'accuracy',
   'rewards/accuracy/mean',
   'rewards/accuracyReward/mean',
   'rewards/accuracy_reward/mean',
-  'mean_token_accuracy',
 ]
 
 /** TRL's names of each quantity, in reading order. */
 const quantities: readonly { readonly label: string; readonly names: readonly string[] }[] = [
   { label: 'reward', names: ['reward'] },
   { label: 'loss', names: ['loss'] },
-  { label: 'accuracy', names: accuracyNames },
+  // Of answers (GRPO), of pairs whose chosen answer is preferred (DPO), of tokens (SFT).
+  { label: 'accuracy', names: [...accuracyNames, 'rewards/accuracies', 'mean_token_accuracy'] },
+  { label: 'margin', names: ['rewards/margins'] },
   { label: 'KL', names: ['kl'] },
   { label: 'entropy', names: ['entropy'] },
   { label: 'length', names: ['completions/mean_length'] },

@@ -121,10 +121,22 @@ export function readFacts(dir: string): RunFacts | undefined {
   const file = join(dir, 'run.json')
   if (!existsSync(file)) return undefined
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as RunFacts
+    const facts: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return isFacts(facts) ? facts : undefined
   } catch {
     return undefined
   }
+}
+
+function isFacts(value: unknown): value is RunFacts {
+  if (typeof value !== 'object' || value === null) return false
+  const has = (type: string, ...names: string[]): boolean =>
+    names.every((name) => typeof Reflect.get(value, name) === type)
+  return (
+    has('number', 'seconds', 'sessions', 'step', 'totalSteps') &&
+    has('string', 'startedAt', 'state') &&
+    has('object', 'machine', 'versions')
+  )
 }
 
 function json(value: unknown): string {

@@ -4,6 +4,8 @@ import { bar, duration, short, sparkline } from './format.js'
 import { readings } from './metric-names.js'
 
 const sparkWidth = 24
+/** Of `accuracy 0.6875` and the space after it. */
+const cellWidth = 17
 
 export interface State {
   totalSteps: number
@@ -81,9 +83,9 @@ function headLine(state: State, width: number, now: number): string {
     : `${steps}  ${percent}  ${times}`
 }
 
-/** Puts cells of equal width on as few lines as fit. */
+/** Puts cells of equal width on as few lines as fit; mostly the same width, so that they stand still from step to step. */
 function flow(cells: readonly string[], width: number): string[] {
-  const cell = Math.max(...cells.map((text) => text.length)) + 2
+  const cell = Math.max(cellWidth, ...cells.map((text) => text.length + 2))
   const perLine = Math.max(1, Math.floor((width - 2) / cell))
   const lines: string[] = []
   for (let i = 0; i < cells.length; i += perLine) {

@@ -4,9 +4,12 @@ import type { Result, Score, Summary } from './summary.js'
 import { standardError } from './table.js'
 
 const width = 760
-const left = 170
-const right = 20
-const rowHeight = 46
+const left = 24
+const right = 28
+/** The name of a row stands above its marks: names may be long, pages narrow. */
+const nameHeight = 28
+/** Marks of one row are set apart a little, so that equal values stay visible. */
+const step = 9
 
 /** A figure; empty when no task is known. */
 export function dotPlot(summary: Summary): string {
@@ -16,12 +19,13 @@ export function dotPlot(summary: Summary): string {
     ...tasks.map((task) => ({ name: task.replaceAll('_', ' '), pick: (result: Result) => result.byTask[task] })),
     { name: 'all questions', pick: (result) => ({ ...result, count: result.count ?? summary.heldOutQuestions }) },
   ]
-  const height = rows.length * rowHeight + 34
+  const rowHeight = nameHeight + 14 + summary.results.length * step
+  const height = rows.length * rowHeight + 30
   const grid = [0, 25, 50, 75, 100].map((tick) => {
     const x = at(tick / 100)
-    return `<line class="grid" x1="${x}" x2="${x}" y1="4" y2="${height - 26}"/><text x="${x}" y="${height - 8}" text-anchor="middle">${tick} %</text>`
+    return `<line class="grid" x1="${x}" x2="${x}" y1="0" y2="${height - 26}"/><text x="${x}" y="${height - 4}" text-anchor="middle">${tick} %</text>`
   })
-  const marks = rows.map(({ name, pick }, i) => line(name, summary, pick, 24 + i * rowHeight))
+  const marks = rows.map(({ name, pick }, i) => line(name, summary, pick, i * rowHeight))
   const keys = summary.results.map(({ name }, i) => ` <span class="key c${i}">${escapeHtml(name)}</span>`)
   return [
     `<figure class="dots"><figcaption><b>Accuracy by kind of question</b>${keys.join('')}</figcaption>`,
@@ -34,11 +38,10 @@ function line(name: string, summary: Summary, pick: (result: Result) => Score | 
   const marks = summary.results.map(({ name: model, result }, i) => {
     const score = pick(result)
     if (!score) return ''
-    // Marks of one line are set apart a little, so that equal values stay visible.
-    const offset = y + (i - (summary.results.length - 1) / 2) * 5.5
+    const offset = y + nameHeight + 8 + i * step
     return `<g class="c${i}">${errorBar(score, offset)}<circle cx="${at(score.accuracy)}" cy="${offset}" r="4"><title>${escapeHtml(`${model}: ${(100 * score.accuracy).toFixed(1)} %`)}</title></circle></g>`
   })
-  return `<text class="name" x="${left - 14}" y="${y}" dy=".32em" text-anchor="end">${escapeHtml(name)}</text>${marks.join('')}`
+  return `<rect class="behind" x="0" y="${y}" width="${width}" height="${nameHeight}"/><text class="name" x="6" y="${y + nameHeight / 2}" dy=".32em">${escapeHtml(name)}</text>${marks.join('')}`
 }
 
 function errorBar(score: Score, y: number): string {

@@ -5,22 +5,45 @@ import { accuracyNames } from '../log/metric-names.js'
 import { type Chart, lineChart, type Series } from './chart.js'
 import { column, columnNames, type Run } from './read.js'
 
-interface Figure {
+export interface Figure {
   readonly title: string
   readonly note?: string
   /** Names of one quantity; the first that the run has is drawn, with its evaluation. */
   readonly names: readonly string[]
   readonly include?: readonly number[]
   readonly smooth?: boolean
+  /** Which values are the good ones, where that can be said. */
+  readonly better?: 'high' | 'low'
 }
 
-const figures: readonly Figure[] = [
-  { title: 'Reward', names: ['reward'], note: 'Mean over the completions of a step.' },
-  { title: 'Accuracy', names: accuracyNames },
-  { title: 'Loss', names: ['loss'] },
-  { title: 'KL to the reference policy', names: ['kl'], include: [0], note: 'k3 estimate in nats per token.' },
+export const figures: readonly Figure[] = [
+  { title: 'Reward', names: ['reward'], note: 'Mean over the completions of a step.', better: 'high' },
+  { title: 'Accuracy', names: accuracyNames, better: 'high' },
+  {
+    title: 'Pairs told apart',
+    names: ['rewards/accuracies'],
+    note: 'Share of pairs whose chosen answer has the higher implicit reward.',
+    better: 'high',
+  },
+  {
+    title: 'Margin',
+    names: ['rewards/margins'],
+    include: [0],
+    note: 'Implicit reward of the chosen answer less that of the rejected one.',
+    better: 'high',
+  },
+  { title: 'Loss', names: ['loss'], better: 'low' },
+  {
+    title: 'Right tokens',
+    names: ['mean_token_accuracy'],
+    note: 'Share of tokens that are the likeliest.',
+    better: 'high',
+  },
+  { title: 'KL to the reference policy', names: ['kl'], include: [0], note: 'Estimate in nats per token.' },
   { title: 'Entropy', names: ['entropy'], include: [0], note: 'Nats per token.' },
   { title: 'Completion length', names: ['completions/mean_length'], note: 'Tokens.' },
+  { title: 'Log-probability of chosen answers', names: ['logps/chosen'], note: 'Nats per answer.' },
+  { title: 'Log-probability of rejected answers', names: ['logps/rejected'], note: 'Nats per answer.' },
   {
     title: 'Groups without spread of reward',
     names: ['frac_reward_zero_std'],
@@ -34,7 +57,7 @@ const figures: readonly Figure[] = [
 /** All figures of a run as markup, one after the other. */
 export function runFigures(run: Run): string {
   const charts = figures.map((figure) => chartOf(run, figure))
-  // Where there are several rewards, their parts follow the sum.
+  // Where there are several rewards, their parts follow their sum and the accuracy.
   charts.splice(2, 0, rewardParts(run))
   return charts.map(lineChart).join('')
 }
@@ -60,7 +83,7 @@ function rewardParts(run: Run): Chart {
   return { title: 'Rewards by function', note: 'Before weighting.', series: series.length > 1 ? series : [] }
 }
 
-function firstOf(rows: readonly Row[], names: readonly string[]): { x: number[]; y: number[] } {
+export function firstOf(rows: readonly Row[], names: readonly string[]): { x: number[]; y: number[] } {
   const name = names.find((candidate) => rows.some((row) => candidate in row))
   return name ? column(rows, name) : { x: [], y: [] }
 }

@@ -1,9 +1,11 @@
-/** `report.html` of a run folder, whatever state the run is in. */
+/** `report.html` of a run folder, whatever state the run is in; and comparisons of several. */
 import { join } from 'node:path'
 import { writeAtomically } from '../log/atomic.js'
 import { page } from './page.js'
-import { readRun } from './read.js'
+import { readRun, readSamples } from './read.js'
 import { type SampleLimits, sampleCards } from './samples.js'
+
+export { type CompareOptions, compareRuns } from './compare/index.js'
 
 export interface ReportOptions extends Partial<SampleLimits> {
   /** Where to write. Default: `report.html` in the run folder. */
@@ -18,8 +20,9 @@ export interface ReportOptions extends Partial<SampleLimits> {
 export async function writeReport(runDir: string, options: ReportOptions = {}): Promise<string> {
   const run = readRun(runDir)
   const limits = { samples: options.samples ?? 12, frames: options.frames ?? 8, answers: options.answers ?? 8 }
-  const samples = await sampleCards(run.dir, run.samples, limits)
+  const problems = [...run.problems]
+  const samples = await sampleCards(run.dir, readSamples(run.dir, problems), limits)
   const output = options.output ?? join(run.dir, 'report.html')
-  writeAtomically(output, page(run, samples))
+  writeAtomically(output, page({ ...run, problems }, samples))
   return output
 }

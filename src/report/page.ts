@@ -4,7 +4,7 @@ import { readings } from '../log/metric-names.js'
 import { dotPlot } from './dot-plot.js'
 import { runFigures } from './figures.js'
 import { escapeHtml } from './html.js'
-import { column, type Run } from './read.js'
+import { column, lastStep, type Run, stateOf } from './read.js'
 import { readoutScript } from './script.js'
 import { style } from './style.js'
 import { gain, percent, resultTable } from './table.js'
@@ -37,16 +37,11 @@ function section(title: string, content: string): string {
 
 function lede(run: Run): string {
   const model = modelName(run.config)
-  const state = run.facts
-    ? { running: 'still running, or killed', finished: 'finished', aborted: 'interrupted', stopped: 'stopped' }[
-        run.facts.state
-      ]
-    : ''
   const parts = [
     model && `Model ${model}`,
     lastStep(run) > 0 && `${lastStep(run)} steps`,
     run.facts && duration(run.facts.seconds),
-    state,
+    stateOf(run),
     run.facts?.startedAt.slice(0, 10),
   ]
   return `<p class="lede">${parts
@@ -137,9 +132,4 @@ function modelName(config: Run['config']): string {
 function nested(config: Run['config'], outer: string, inner: string): unknown {
   const value = config[outer]
   return typeof value === 'object' && value !== null ? Reflect.get(value, inner) : undefined
-}
-
-function lastStep(run: Run): number {
-  const step = run.steps.at(-1)?.step
-  return typeof step === 'number' ? step : (run.facts?.step ?? 0)
 }

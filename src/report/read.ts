@@ -5,12 +5,13 @@
  * `samples.json`: `[{ frames: [image paths relative to the run folder], question, answer, task?, base: { completion,
  * reward }, trained: { completion, reward } }]`.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { InputError } from '../errors.js'
-import { type Row, readLines } from '../log/lines.js'
+import { InputError, systemCause } from '../errors.js'
+import { type Row, rowsOf } from '../log/lines.js'
 import { type RunFacts, readFacts } from '../log/run-folder.js'
-import { optionalNumber, parseSummary, record, type Summary } from './summary.js'
+import { parseSummary, type Summary } from './summary.js'
+import { number, optionalNumber, record, strings, text } from './values.js'
 
 export interface Answered {
   readonly completion: string
@@ -36,26 +37,40 @@ export interface Run {
   /** Rows of evaluations. */
   readonly evals: readonly Row[]
   readonly summary?: Summary
-  readonly samples: readonly Sample[]
   readonly problems: readonly string[]
+}
+
+const runFiles = ['config.json', 'metrics.jsonl', 'summary.json']
+
+function isRun(folder: string): boolean {
+  return runFiles.some((file) => existsSync(join(folder, file)))
+}
+
+function namesIn(folder: string, shown: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    throw new InputError(`${shown}: cannot be read: ${systemCause(error)}; give a run folder that you may read`)
+  }
 }
 
 /** Throws an `InputError` when `dir` is not a run folder. */
 export function readRun(dir: string): Run {
   const folder = resolve(dir)
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    throw new InputError(`${dir}: no such folder; give the run folder (the outputDir) of a training run`)
+    const what = existsSync(folder) ? 'a file, not a run folder' : 'no such folder'
+    throw new InputError(`${dir}: ${what}; give the run folder (the outputDir) of a training run`)
   }
-  const known = ['config.json', 'metrics.jsonl', 'summary.json']
-  if (!known.some((file) => existsSync(join(folder, file)))) {
-    throw new InputError(`${dir}: not a run folder (no ${known.join(', no ')}); give the outputDir of a training run`)
+  if (!isRun(folder)) {
+    const inside = namesIn(folder, dir).filter((name) => isRun(join(folder, name)))
+    const cure = inside.length > 0 ? `the runs in it are ${dir}/*` : 'give the outputDir of a training run'
+    throw new InputError(`${dir}: not a run folder (no ${runFiles.join(', no ')}); ${cure}`)
   }
   const problems: string[] = []
   const read = (file: string): unknown => readJson(join(folder, file), problems)
   const config = record(read('config.json'))
   const summary = parseSummary(read('summary.json'))
-  const samples = parseSamples(read('samples.json'))
-  const rows = readLines(join(folder, 'metrics.jsonl'))
+  const rows = readRows(join(folder, 'metrics.jsonl'), problems)
   return {
     dir: folder,
     name: basename(folder),
@@ -63,9 +78,27 @@ export function readRun(dir: string): Run {
     facts: readFacts(folder),
     ...splitRows(rows),
     summary,
-    samples: samples.length > 0 ? samples : lastGroups(readLines(join(folder, 'completions.jsonl'))),
     problems,
   }
+}
+
+/** The questions that `samples.json` holds, or else some groups of the last step; names in `problems` what cannot be read. */
+export function readSamples(dir: string, problems: string[] = []): Sample[] {
+  const samples = parseSamples(readJson(join(dir, 'samples.json'), problems))
+  return samples.length > 0 ? samples : lastGroups(readRows(join(dir, 'completions.jsonl'), problems))
+}
+
+/** The rows of a file; a last line that is still being written is no problem, others that cannot be read are. */
+function readRows(file: string, problems: string[]): Row[] {
+  const rows: Row[] = []
+  let bad = 0
+  try {
+    for (const row of rowsOf(file, () => bad++)) rows.push(row)
+  } catch (error) {
+    problems.push(`${basename(file)} could not be read: ${systemCause(error)}`)
+  }
+  if (bad > 0) problems.push(`${basename(file)}: ${bad} ${bad === 1 ? 'line' : 'lines'} could not be read`)
+  return rows
 }
 
 /** A file of JSON; undefined when it is missing or, with a word in `problems`, when it cannot be read. */
@@ -74,7 +107,7 @@ function readJson(file: string, problems: string[]): unknown {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    problems.push(`${basename(file)} could not be read: ${error instanceof Error ? error.message : String(error)}`)
+    problems.push(`${basename(file)} could not be read: ${systemCause(error)}`)
     return undefined
   }
 }
@@ -132,6 +165,23 @@ function labels(row: Row): { answer?: string; task?: string } {
   }
 }
 
+/** The last step that left a row. */
+export function lastStep(run: Run): number {
+  const step = run.steps.at(-1)?.step
+  return typeof step === 'number' ? step : (run.facts?.step ?? 0)
+}
+
+/** In words; a run that was killed cannot say so. */
+export function stateOf({ facts }: Run): string {
+  const words = {
+    running: 'still running, or killed',
+    finished: 'finished',
+    aborted: 'interrupted',
+    stopped: 'stopped',
+  }
+  return facts ? words[facts.state] : ''
+}
+
 /** The values of one column against the step; what is missing or was not finite is NaN. */
 export function column(rows: readonly Row[], name: string): { x: number[]; y: number[] } {
   const present = rows.filter((row) => name in row)
@@ -141,16 +191,4 @@ export function column(rows: readonly Row[], name: string): { x: number[]; y: nu
 /** The metrics that any row has. */
 export function columnNames(rows: readonly Row[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((name) => name !== 'step' && name !== 'epoch')
-}
-
-function number(value: unknown): number {
-  return typeof value === 'number' ? value : Number.NaN
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : value === undefined || value === null ? '' : String(value)
-}
-
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((entry) => typeof entry === 'string') : []
 }

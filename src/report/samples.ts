@@ -20,14 +20,10 @@ export async function sampleCards(dir: string, samples: readonly Sample[], limit
 }
 
 async function card(dir: string, sample: Sample, limits: SampleLimits): Promise<string> {
-  const chosen = evenly(sample.frames, limits.frames)
-  const frames = (await Promise.all(chosen.map((file) => loadFrame(dir, file)))).filter((frame) => frame !== undefined)
-  const missing = chosen.length - frames.length
   const answer =
     sample.answer === undefined ? '' : `<p class="truth">Right answer: <b>${escapeHtml(sample.answer)}</b></p>`
   return [
-    `<article class="sample"><div class="frames">${frames.map(image).join('')}</div>`,
-    missing > 0 ? `<p class="note">${missing} of ${chosen.length} frames could not be embedded.</p>` : '',
+    `<article class="sample">${await framesHtml(dir, sample.frames, limits.frames)}`,
     sample.task ? `<p class="task">${escapeHtml(sample.task.replaceAll('_', ' '))}</p>` : '',
     `<p class="question">${escapeHtml(sample.question)}</p>${answer}<table class="answers"><tbody>`,
     sample.answers
@@ -38,6 +34,15 @@ async function card(dir: string, sample: Sample, limits: SampleLimits): Promise<
   ].join('')
 }
 
+/** At most `count` frames of a prompt as markup, evenly chosen; those that are missing are counted. */
+export async function framesHtml(dir: string, files: readonly string[], count: number): Promise<string> {
+  const chosen = evenly(files, count)
+  const frames = (await Promise.all(chosen.map((file) => loadFrame(dir, file)))).filter((frame) => frame !== undefined)
+  const missing = chosen.length - frames.length
+  const note = missing > 0 ? `<p class="note">${missing} of ${chosen.length} frames could not be embedded.</p>` : ''
+  return `<div class="frames">${frames.map(image).join('')}</div>${note}`
+}
+
 function image(frame: Frame, index: number): string {
   const tiny = frame.width > 0 && frame.width < 140 ? ' class="tiny"' : ''
   return `<img${tiny} src="${frame.uri}" alt="frame ${index + 1}">`
@@ -46,7 +51,12 @@ function image(frame: Frame, index: number): string {
 function said(by: string, completion: string, reward: number | null): string {
   const shown = completion.length > 600 ? `${completion.slice(0, 600)}…` : completion
   const words = shown.trim() === '' ? '<i>(empty)</i>' : `<q>${escapeHtml(shown)}</q>`
-  return `<tr><th scope="row">${escapeHtml(by)}</th><td>${words}</td><td class="reward">${reward === null ? '–' : short(reward)}</td></tr>`
+  return `<tr><th scope="row">${escapeHtml(by)}</th><td>${words}</td><td class="reward">${rewardText(reward)}</td></tr>`
+}
+
+/** A dash where no reward applied. */
+export function rewardText(reward: number | null): string {
+  return reward === null ? '–' : short(reward)
 }
 
 /** At most `count` entries, first and last among them. */

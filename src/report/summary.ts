@@ -3,7 +3,7 @@
  * grey?: { base, trained }, heldOutQuestions, seed, steps, seconds: { setup, train, eval } }`, where each result is
  * `{ accuracy, reward?, count?, byTask: { [task]: { accuracy, reward?, count? } } }`; a bare number stands for an accuracy.
  */
-import type { Row } from '../log/lines.js'
+import { optionalNumber, record } from './values.js'
 
 /** Accuracy (0 to 1) of one model on one set of questions. */
 export interface Score {
@@ -77,13 +77,4 @@ function parseScore(value: unknown): Score | undefined {
     reward: optionalNumber(score.reward),
     count: optionalNumber(score.count ?? score.questions ?? score.n),
   }
-}
-
-/** A JSON object, or undefined. */
-export function record(value: unknown): Row | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Row) : undefined
-}
-
-export function optionalNumber(value: unknown): number | undefined {
-  return typeof value === 'number' ? value : undefined
 }

@@ -14,13 +14,18 @@ function stream(isTTY: boolean, columns = 80) {
 /** The screen that a terminal would show after all writes: only what the block uses (up, clear, new line) is known. */
 function screen(writes: readonly string[]): string[] {
   const lines: string[] = ['']
-  let at = 0
+  let [row, column] = [0, 0]
   const codes = new RegExp(`${esc}\\[(\\??\\d*)([A-Za-z])|\\n|\\r|[^${esc}\\n\\r]+`, 'g')
   for (const [token, count, code] of writes.join('').matchAll(codes)) {
-    if (code === 'A') at -= Number(count)
-    else if (code === 'J') lines.splice(at, lines.length, '')
-    else if (token === '\n') lines[++at] ??= ''
-    else if (token !== '\r' && !code) lines[at] = (lines[at] ?? '') + token
+    const line = lines[row] ?? ''
+    if (code === 'A') row = Math.max(0, row - Number(count))
+    else if (code === 'K' || code === 'J') lines[row] = line.slice(0, column)
+    else if (token === '\n') lines[++row] ??= ''
+    else if (!code && token !== '\r')
+      lines[row] = line.slice(0, column).padEnd(column) + token + line.slice(column + token.length)
+    if (code === 'J') lines.length = row + 1
+    if (token === '\n' || token === '\r') column = 0
+    else if (!code) column += token.length
   }
   return lines
 }
@@ -62,8 +67,8 @@ describe('on a terminal', () => {
     void shown.onEvent({ type: 'eval', step: 5, metrics: { eval_reward: 0.75, 'eval_rewards/accuracy/mean': 0.6 } })
     expect(screen(to.writes)).toEqual([
       'step 5/10  ███████████████░░░░░░░░░░░░░░░ 50%  3m 12s left, 5s gone',
-      '  reward 0.5      accuracy 0.4    KL 0.0123       entropy 0.81',
-      '  length 12.5     12.3k tokens/s',
+      '  reward 0.5       accuracy 0.4     KL 0.0123        entropy 0.81',
+      '  length 12.5      12.3k tokens/s',
       '  reward ▁▃▄▇█',
       '  eval: reward 0.75  accuracy 0.6 at step 5',
       '',
@@ -90,6 +95,65 @@ describe('on a terminal', () => {
     void shown.onEvent({ type: 'checkpoint', step: 1, dir: '/a/very/long/path/to/a/checkpoint/step-1' })
     void shown.onEvent(step(10))
     for (const line of screen(to.writes)) expect(line.length).toBeLessThanOrEqual(31)
+  })
+
+  it('keeps its numbers in their columns from step to step', () => {
+    const to = stream(true)
+    const shown = show(to, { now: () => 0, env: { NO_COLOR: '1' } })
+    void shown.onEvent(start)
+    const columns = [0.5, 0.6875].map((reward) => {
+      void shown.onEvent(step(10, { reward, 'rewards/accuracy/mean': reward }))
+      return screen(to.writes)[1]?.indexOf('KL')
+    })
+    expect(columns[0]).toBe(columns[1])
+  })
+
+  it('uses no more lines than the terminal has', () => {
+    const to = { ...stream(true), rows: 4 }
+    const shown = show(to, { now: () => 0, env: { NO_COLOR: '1' } })
+    void shown.onEvent(start)
+    void shown.onEvent({ type: 'eval', step: 5, metrics: { eval_reward: 0.75 } })
+    void shown.onEvent(step(10))
+    expect(screen(to.writes)).toHaveLength(4)
+  })
+
+  it('leaves nothing behind when the terminal has become wider', () => {
+    const to = stream(true, 40)
+    const shown = show(to, { now: () => 0, env: { NO_COLOR: '1' } })
+    void shown.onEvent(start)
+    void shown.onEvent(step(10))
+    expect(screen(to.writes)).toHaveLength(5)
+    to.columns = 120
+    void shown.onEvent(step(10))
+    expect(screen(to.writes)).toEqual([
+      expect.stringMatching(/^step/),
+      expect.stringMatching(/KL.*tokens/),
+      expect.stringMatching(/reward ▄*/),
+      '',
+    ])
+  })
+
+  it('takes a terminal that does not know its size to be 80 wide', () => {
+    const to = { ...stream(true), columns: 0, rows: 0 }
+    const shown = show(to, { now: () => 0, env: { NO_COLOR: '1' } })
+    void shown.onEvent(start)
+    void shown.onEvent(step(10))
+    expect(screen(to.writes)[0]).toHaveLength('step 10/10  100%  3m 12s left, 0s gone'.length + 31)
+  })
+
+  it('puts what others write above the block, in whole lines, and gives the stream back', () => {
+    const to = stream(true)
+    const own = to.write
+    const shown = show(to, { now: () => 0, env: { NO_COLOR: '1' } })
+    void shown.onEvent(start)
+    to.write('a reward ')
+    void shown.onEvent(step(10))
+    to.write('says this\nand this')
+    expect(screen(to.writes)[0]).toBe('a reward says this')
+    expect(screen(to.writes)[1]).toMatch(/^step 10/)
+    void shown.close?.()
+    expect(screen(to.writes).at(-2)).toBe('and this')
+    expect(to.write).toBe(own)
   })
 
   it('prints warnings above the block and keeps them', () => {

@@ -1,7 +1,8 @@
-// Charts: gaps, long and empty curves, ticks, and no markup from labels.
+// Charts: gaps, long and empty curves, ticks, colours, and no markup from labels.
 import { describe, expect, it } from 'vitest'
 import { lineChart } from '../../../src/report/chart.js'
-import { centredMean, smoothingWindow, ticks } from '../../../src/report/curve.js'
+import { smoothed, smoothingWindow, tickLabels, ticks } from '../../../src/report/curve.js'
+import { strokeClass } from '../../../src/report/strokes.js'
 
 const line = (y: number[], label = 'training') => ({ label, kind: 'line' as const, x: y.map((_, i) => i + 1), y })
 
@@ -51,21 +52,42 @@ describe('lineChart', () => {
     expect(markup).not.toMatch(/<a>|<i>|""</)
   })
 
+  it('draws several seeds thinly, and leaves them out of legend and read-out', () => {
+    const seed = { ...line([1, 2, 3], 'seeds'), kind: 'thin' as const, color: 4 }
+    const markup = lineChart({ title: 'a', series: [seed, { ...seed, kind: 'mean' }, line([1, 2], 'b')] })
+    expect(markup.match(/class="faint"/g)).toHaveLength(1)
+    expect(markup.match(/class="key c4 r4">seeds</g)).toHaveLength(1)
+    expect(markup.match(/&quot;label&quot;:&quot;seeds/g)).toHaveLength(1)
+  })
+
+  it('fits the frame to what it draws: a spike that only its mean shows takes no room', () => {
+    const y = Array.from({ length: 100 }, (_, i) => (i === 50 ? 7000 : 0))
+    const top = (kind: 'line' | 'mean') => lineChart({ title: 'a', series: [{ ...line(y), kind }] })
+    expect(top('line')).toMatch(/>6000<\/text>/)
+    expect(top('mean')).not.toMatch(/>6000<\/text>/)
+  })
+
   it('keeps zero in view when asked', () => {
     expect(lineChart({ title: 'a', include: [0], series: [line([5, 6])] })).toMatch(/>0<\/text>/)
     expect(lineChart({ title: 'a', series: [line([5, 6])] })).not.toMatch(/>0<\/text>/)
   })
 })
 
-describe('centredMean', () => {
+describe('smoothed', () => {
+  const steps = (y: number[]) => ({ x: y.map((_, i) => i + 1), y })
+
   it('averages what is finite around each value', () => {
-    expect(centredMean([1, 2, 3, 4, 5], 3)).toEqual([1.5, 2, 3, 4, 4.5])
-    expect(centredMean([1, Number.NaN, 3], 3)).toEqual([1, 2, 3])
-    expect(centredMean([Number.NaN], 1)).toEqual([Number.NaN])
+    expect(smoothed(steps([1, 2, 3, 4, 5]), 3)).toEqual({ x: [1, 2, 3, 4, 5], y: [1.5, 2, 3, 4, 4.5] })
+    expect(smoothed(steps([1, Number.NaN, 3]), 3).y).toEqual([1, 2, 3])
+    expect(smoothed(steps([Number.NaN]), 1).y).toEqual([Number.NaN])
+    expect(smoothed(steps([]), 1)).toEqual({ x: [], y: [] })
   })
-  it('leaves short curves alone', () => {
+  it('leaves short curves alone, and long ones few points', () => {
     expect(smoothingWindow(19)).toBe(1)
     expect(smoothingWindow(400)).toBe(21)
+    const long = smoothed(steps(Array.from({ length: 1000 }, (_, i) => i)), 1)
+    expect(long.y).toHaveLength(334)
+    expect([long.x[1], long.y[1]]).toEqual([5, 4])
   })
 })
 
@@ -75,5 +97,22 @@ describe('ticks', () => {
     expect(ticks(0.601, 0.742, 5)).toEqual([0.65, 0.7])
     expect(ticks(-1e-6, 1e-6, 4)).toEqual([-1e-6, -5e-7, 0, 5e-7, 1e-6])
     expect(ticks(1, 913, 6)).toEqual([200, 400, 600, 800])
+  })
+})
+
+describe('tickLabels', () => {
+  it('are short, and longer where neighbours would read alike', () => {
+    expect(tickLabels([0, 0.05, 0.1])).toEqual(['0', '0.05', '0.1'])
+    expect(tickLabels([0, 5e-5, 1e-4])).toEqual(['0', '5e-5', '1e-4'])
+    expect(tickLabels([128.2, 128.4, 128.6])).toEqual(['128.2', '128.4', '128.6'])
+    expect(tickLabels([12_340, 12_345, 12_350])).toEqual(['12340', '12345', '12350'])
+  })
+})
+
+describe('strokeClass', () => {
+  it('dashes a colour that comes again', () => {
+    expect(strokeClass(3)).toBe('c3 r3')
+    expect(strokeClass(8)).toBe('c0 d1 r8')
+    expect(strokeClass(17)).toBe('c1 d2 r17')
   })
 })
