@@ -17,6 +17,11 @@ const stages = [
   { name: 'lint', command: [bin('.bin/biome'), 'check', '--error-on-warnings'], count: asOne },
   vitest('unit'),
   { name: 'native', command: [join(root, 'build', 'vsgrpo_tests')], count: fromLastLine },
+  {
+    name: 'kernels',
+    command: [process.execPath, join(root, 'test/native/kernels/check-build.mjs')],
+    count: fromLastLine,
+  },
   vitest('parity'),
   vitest('train'),
   { name: 'package', command: [process.execPath, join(root, 'test/package/run.mjs')], count: fromLastLine },

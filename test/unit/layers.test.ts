@@ -18,7 +18,7 @@ const typescriptLevels: readonly (readonly string[])[] = [
   ['model-folder', 'atomic-folder'],
   ['policy'],
   ['train', 'eval'],
-  ['report'],
+  ['report', 'plan'],
   ['index', 'cli'],
 ]
 
