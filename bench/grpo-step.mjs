@@ -3,11 +3,9 @@
  * fine-tuning, beta 0.04: ours against TRL's GRPOTrainer on the same checkpoint and images. Workload D, a video, which TRL
  * does not take, is measured against ourselves with nothing shared.
  */
-import { best, checkpointingWays, duel, ratioOf } from './rig/duel.mjs'
+import { best, checkpointingWays, duel, duelOfSharing, ratioOf } from './rig/duel.mjs'
 import { checkpointDir, rowsFile } from './rig/inputs.mjs'
-import { build, figures, identity, readOptions, report } from './rig/record.mjs'
-import { runTrials } from './rig/trials.mjs'
-import { oursWorker } from './rig/workers.mjs'
+import { build, readOptions, report } from './rig/record.mjs'
 import { model, promptTokens, workloadOf } from './rig/workloads.mjs'
 
 /** @param {readonly string[]} args */
@@ -58,33 +56,24 @@ async function against(workload, options) {
   const job = await stepJob(workload, options)
   // Weights in bfloat16 without autocast on top: TRL's faster way on a CPU.
   const peerJobs = checkpointingWays(options.peer, ['trl'], { ...job, autocast: false })
-  const { ours, peer } = await duel({ ours: job, peer: peerJobs }, options)
-  if (!peer) return { ours: stepFigures(ours) }
+  const lean = { ...job, lean: true }
+  const { ours, lean: leanOurs, peer } = await duel({ ours: job, lean, peer: peerJobs }, options)
+  if (!peer) return { ours: stepFigures(ours), oursLean: stepFigures(leanOurs) }
   const fastest = best(peer, 'seconds')
   const leanest = best(peer, 'peakBytes')
   return {
     ours: stepFigures(ours),
+    oursLean: stepFigures(leanOurs),
     // Each figure is the better one of the two ways.
     peer: { name: 'trl', ...stepFigures(fastest), peakBytes: leanest.peakBytes, peakBytesWay: leanest.way },
     ...ratioOf(fastest, ours),
     memoryRatio: leanest.peakBytes / ours.peakBytes,
+    leanMemoryRatio: leanest.peakBytes / leanOurs.peakBytes,
     peerWays: Object.fromEntries(Object.entries(peer).map(([way, its]) => [way, stepFigures(its)])),
   }
 }
 
-async function sharing(workload, { trials, threads, fresh, ...options }) {
-  const job = await stepJob(workload, options)
-  const run = oursWorker(threads)
-  const sides = [
-    { name: 'nothing shared', job: { ...job, shared: false }, run },
-    { name: 'ours', job, run },
-  ]
-  const done = await runTrials(sides, { trials, fresh, identity: identity(threads) })
-  const [alone, ours] = sides.map(({ name }) => figures(done[name] ?? []))
-  return {
-    ours: stepFigures(ours),
-    peer: { name: 'vsgrpo, nothing shared', ...stepFigures(alone) },
-    ...ratioOf(alone, ours),
-    memoryRatio: alone.peakBytes / ours.peakBytes,
-  }
+async function sharing(workload, options) {
+  const { ours, peer, ...ratios } = await duelOfSharing(await stepJob(workload, options), options)
+  return { ours: stepFigures(ours), peer: stepFigures(peer), ...ratios }
 }

@@ -4,14 +4,17 @@
  */
 const benchmarks = {
   'grpo-step': 'an optimizer step of GRPO against TRL: --workload A|B|C|D [--peer trl|none]',
+  dpo: 'an optimizer step of DPO against one whose answers share no prompt: [--workload A|B|C] [--pairs 4]',
   generate: 'tokens per second against transformers: [--batch group|one] [--peer transformers|none]',
   'forward-backward':
     'log-probabilities and gradients against transformers: [--workload A|B|C] [--peer transformers|none]',
   loss: 'the fused head and loss against unfused PyTorch: [--peer torch|none]',
   load: 'memory and time of loading a 2B checkpoint: [--dir FOLDER] [--save]',
   memory: 'the largest resident size of a step against TRL: [--workload A|B|C] [--peer trl|none]',
+  plan: 'what vsgrpo plan predicts against what is measured: [--workload A|B|C]',
   scaling: 'a step against prompt length, group size and completion length: [--peer trl|none]',
   'ops/grpo-loss': 'the fused pass against its unfused libtorch expression in one process',
+  data: 'memory of a 2 GB file, scoring 5,130 predictions, questions about 1,000 scenes: [--task NAME]',
   table: "the README's table from bench/results: [--check]",
 }
 

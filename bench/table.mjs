@@ -45,10 +45,12 @@ export function insertTable(text, table) {
 export function tableOf(results) {
   const compared = results.filter(({ ours, peer }) => ours && peer)
   const rows = compared.map((result) => {
-    const { ours, peer, ratio, ratioRange, commit = '' } = result
+    const { ours, oursLean, peer, ratio, ratioRange, commit = '' } = result
     const range = ratioRange ? ` (${ratioRange.map(times).join(' to ')})` : ''
     const measure = measureOf(result)
-    const memory = ours.peakBytes && peer.peakBytes ? `${gigabytes(ours.peakBytes)}, ${gigabytes(peer.peakBytes)}` : ''
+    const lean = oursLean ? ` (lean ${gigabytes(oursLean.peakBytes)})` : ''
+    const memory =
+      ours.peakBytes && peer.peakBytes ? `${gigabytes(ours.peakBytes)}${lean}, ${gigabytes(peer.peakBytes)}` : ''
     const cells = [
       titleOf(result),
       measure(ours),
@@ -66,9 +68,10 @@ export function tableOf(results) {
 }
 
 function titleOf({ benchmark, workload, shape }) {
-  const { promptTokens, questions = 1, group, newTokens } = shape
+  const { promptTokens, questions = 1, pairs, group, newTokens } = shape
   if (!promptTokens) return `\`${benchmark}\``
-  const sizes = `${promptTokens} + ${newTokens} tokens, ${questions > 1 ? `${questions} x ` : ''}${group} completions`
+  const answers = pairs ? `${pairs} pairs` : `${questions > 1 ? `${questions} x ` : ''}${group} completions`
+  const sizes = `${promptTokens} + ${newTokens} tokens, ${answers}`
   return `\`${benchmark}\` ${workload}: ${sizes}`
 }
 

@@ -1,7 +1,8 @@
-/** Optimizer steps of our GRPOTrainer, timed from the end of one to the end of the next. */
+/** Optimizer steps of our GRPOTrainer. */
 import { GRPOTrainer } from 'vsgrpo'
 import { jsonl } from 'vsgrpo/data'
 import { loadPolicy } from './policy.mjs'
+import { timeSteps } from './steps.mjs'
 import { apart, unshared } from './unshared.mjs'
 
 /** Text in, number out; cheap, and different within a group. */
@@ -17,12 +18,13 @@ const reward = ({ text }) => ([...text].length % 8) / 8
  * @property {number} warmup
  * @property {number} steps
  * @property {number} seed
+ * @property {boolean} [lean] checkpointed layers and bfloat16 moments
  * @property {boolean} [shared] false: every completion with its own prompt
  */
 
 /** @param {StepJob} job */
 export async function grpoStep(job) {
-  const { rows, questions, group, newTokens, warmup, steps, seed, shared = true } = job
+  const { rows, newTokens, steps, shared = true } = job
   const base = await loadPolicy(job)
   const policy = shared ? base : unshared(base)
   const trainer = new GRPOTrainer({
@@ -31,43 +33,33 @@ export async function grpoStep(job) {
     rewardFuncs: reward,
     reporters: [],
     ...(shared ? {} : { encode: async (example, processor) => apart(await processor.prompt(example.messages)) }),
-    args: {
-      numGenerations: group,
-      perDeviceTrainBatchSize: group * questions,
-      maxCompletionLength: newTokens,
-      beta: 0.04,
-      learningRate: 1e-6,
-      maxSteps: warmup + steps,
-      seed,
-      promptsPerMedia: questions,
-      saveStrategy: 'no',
-      logCompletions: false,
-      // One group at a time: with the prompts copied that is as much as the default.
-      ...(shared ? {} : { tokensPerMicroBatch: 1 }),
-    },
+    // One group at a time: with the prompts copied that is as much as the default.
+    args: { ...stepArgs(job), ...(shared ? {} : { tokensPerMicroBatch: 1 }) },
   })
-  const events = []
-  for await (const event of trainer) {
-    if (event.type !== 'step') continue
-    check(event.metrics, newTokens)
-    events.push({ at: performance.now(), metrics: event.metrics })
-  }
+  const log = ['loss', 'grad_norm', 'kl', 'entropy', 'reward_std']
+  const measured = await timeSteps(trainer, { steps, log, check: (metrics) => check(metrics, newTokens) })
   base.dispose()
-  const timed = events.slice(1).map(({ at, metrics }, i) => ({ seconds: (at - events[i].at) / 1000, metrics }))
-  const kept = timed.slice(-steps)
-  const last = kept.at(-1)?.metrics ?? {}
-  return {
-    seconds: kept.map(({ seconds }) => seconds),
-    phases: kept.map(phasesOf),
-    log: Object.fromEntries(['loss', 'grad_norm', 'kl', 'entropy', 'reward_std'].map((name) => [name, last[name]])),
-  }
+  return measured
 }
 
-/** Seconds by phase, as the trainer logs them, and what is left of the step. */
-function phasesOf({ seconds, metrics }) {
-  const logged = Object.entries(metrics).filter(([name]) => name.startsWith('profiling/'))
-  const phases = Object.fromEntries(logged.map(([name, value]) => [name.slice('profiling/'.length), value]))
-  return { ...phases, rest: seconds - Object.values(phases).reduce((sum, value) => sum + value, 0) }
+/**
+ * The trainer's options.
+ * @param {StepJob} job
+ */
+export function stepArgs({ questions, group, newTokens, warmup, steps, seed, lean = false }) {
+  return {
+    numGenerations: group,
+    perDeviceTrainBatchSize: group * questions,
+    maxCompletionLength: newTokens,
+    beta: 0.04,
+    learningRate: 1e-6,
+    maxSteps: warmup + steps,
+    seed,
+    promptsPerMedia: questions,
+    saveStrategy: 'no',
+    logCompletions: false,
+    ...(lean ? { gradientCheckpointing: true, optimStateDtype: 'bfloat16' } : {}),
+  }
 }
 
 /** Every completion has exactly the stated number of tokens. */

@@ -1,10 +1,18 @@
 /** One trial of ours: reads a job (JSON), times it, writes what it measured to the job's `out`. `node worker.mjs JOB.json` */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { loadAddon, statusBytes } from './addon.mjs'
+import { dpoStep } from './dpo-step.mjs'
 import { grpoStep } from './grpo-step.mjs'
 import { forwardBackward, generate } from './passes.mjs'
+import { planStep } from './plan.mjs'
 
-const tasks = { 'grpo-step': grpoStep, generate, 'forward-backward': forwardBackward }
+const tasks = {
+  'grpo-step': grpoStep,
+  'dpo-step': dpoStep,
+  generate,
+  'forward-backward': forwardBackward,
+  plan: planStep,
+}
 
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8'))
 const { libtorch, cpu, threads } = loadAddon().buildInfo()

@@ -1,4 +1,4 @@
-/** Both sides of a benchmark: the peer with gradient checkpointing off and on, and ours. */
+/** Both sides of a benchmark: the peer with gradient checkpointing off and on, and ours, which may have a lean way too. */
 import { peerPython } from '../peers/python.mjs'
 import { figures, identity } from './record.mjs'
 import { median } from './statistics.mjs'
@@ -6,20 +6,47 @@ import { runTrials } from './trials.mjs'
 import { oursWorker, peerWorker } from './workers.mjs'
 
 /**
- * The peer's trials in the ways that are to count, ours after each round of them.
- * @param {{ ours: object, peer?: Readonly<Record<string, object>> }} jobs of the peer by the name of the way
+ * The peer's trials in the ways that are to count, ours after each round of them, with settings that save memory last.
+ * @param {{ ours: object, lean?: object, peer?: Readonly<Record<string, object>> }} jobs of the peer by the name of the way
  * @param {{ trials: number, threads: number, fresh?: boolean }} options
- * @returns {Promise<{ ours: Figures, peer?: Record<string, Figures> }>}
+ * @returns {Promise<{ ours: Figures, lean?: Figures, peer?: Record<string, Figures> }>}
  * @typedef {ReturnType<typeof figures>} Figures
  */
-export async function duel({ ours, peer = {} }, { trials, threads, fresh }) {
+export async function duel({ ours, lean, peer = {} }, { trials, threads, fresh }) {
   const ways = Object.entries(peer)
   const runPeer = ways.length > 0 ? peerWorker(await peerPython(), threads) : undefined
   const sides = ways.flatMap(([name, job]) => (runPeer ? [{ name, job, run: runPeer }] : []))
-  const all = [...sides, { name: 'ours', job: ours, run: oursWorker(threads) }]
+  const run = oursWorker(threads)
+  const own = [{ name: 'ours', job: ours, run }, ...(lean ? [{ name: 'lean', job: lean, run }] : [])]
+  const all = [...sides, ...own]
   const done = await runTrials(all, { trials, fresh, identity: identity(threads) })
   const peers = sides.map(({ name }) => [name, figures(done[name] ?? [])])
-  return { ours: figures(done.ours ?? []), ...(runPeer ? { peer: Object.fromEntries(peers) } : {}) }
+  return {
+    ours: figures(done.ours ?? []),
+    ...(done.lean ? { lean: figures(done.lean) } : {}),
+    ...(runPeer ? { peer: Object.fromEntries(peers) } : {}),
+  }
+}
+
+/**
+ * Ours against ourselves with nothing shared, by `job.shared`.
+ * @param {object} job
+ * @param {{ trials: number, threads: number, fresh?: boolean }} options
+ */
+export async function duelOfSharing(job, { trials, threads, fresh }) {
+  const run = oursWorker(threads)
+  const sides = [
+    { name: 'nothing shared', job: { ...job, shared: false }, run },
+    { name: 'ours', job, run },
+  ]
+  const done = await runTrials(sides, { trials, fresh, identity: identity(threads) })
+  const [alone, ours] = sides.map(({ name }) => figures(done[name] ?? []))
+  return {
+    ours,
+    peer: { name: 'vsgrpo, nothing shared', ...alone },
+    ...ratioOf(alone, ours),
+    memoryRatio: alone.peakBytes / ours.peakBytes,
+  }
 }
 
 /**

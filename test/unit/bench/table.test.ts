@@ -39,6 +39,11 @@ describe('the table of benchmarks', () => {
     expect(tableOf([{ ...result, benchmark: 'memory' }])).toContain('| 3.00 GB | trl: 2.50 GB |')
   })
 
+  it('counts pairs where there are pairs', () => {
+    const dpo = { ...result, benchmark: 'dpo', shape: { promptTokens: 140, pairs: 4, newTokens: 32 } }
+    expect(tableOf([dpo])).toContain('| `dpo` A: 140 + 32 tokens, 4 pairs | 2.00 s |')
+  })
+
   it('goes between its markers and nowhere else', () => {
     const text = 'before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n'
     expect(insertTable(text, 'new')).toBe('before\n<!-- bench -->\nnew\n<!-- /bench -->\nafter\n')
