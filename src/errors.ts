@@ -62,6 +62,20 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+const systemWords: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'that is a folder',
+  ENOTDIR: 'a part of that path is a file',
+  EACCES: 'no permission to read it',
+  EPERM: 'no permission to read it',
+}
+
+/** Why a file could not be read, in words where the system's code is a common one. */
+export function systemCause(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return systemWords[code] ?? messageOf(error)
+}
+
 /** Whether an error means "stopped on request": ours, a DOMException named AbortError, or the addon's code ABORTED. */
 export function isAbort(error: unknown): boolean {
   if (!(error instanceof Error)) return false

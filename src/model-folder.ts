@@ -3,9 +3,9 @@
  * that stand beside the weights. Knows nothing of the engine.
  */
 import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
-import { InputError, messageOf } from './errors.js'
+import { cachedSnapshot } from './data/hub-cache.js'
+import { InputError, systemCause } from './errors.js'
 import { publishedConfig, publishedProcessors, publishedTokenizer } from './published-layout.js'
 
 /** Files that belong to tokenizer and processor; copied where they exist. */
@@ -36,7 +36,12 @@ export interface AdapterConfig {
 export function findModelFolder(name: string): string {
   if (existsSync(name)) {
     if (statSync(name).isDirectory()) return resolve(name)
-    throw new InputError(`[loadModel] expected a folder, got the file ${name}`, { code: 'ERR_VSGRPO_CHECKPOINT' })
+    throw new InputError(
+      `[loadModel] expected a folder, got the file ${name}; give the folder that config.json lies in`,
+      {
+        code: 'ERR_VSGRPO_CHECKPOINT',
+      },
+    )
   }
   const cached = findInHubCache(name)
   if (cached) return cached
@@ -146,13 +151,7 @@ function isHubName(name: string): boolean {
 
 /** The snapshot that `hf download` without a local folder left in its cache, if any. */
 function findInHubCache(name: string): string | undefined {
-  if (!isHubName(name)) return undefined
-  const home = process.env.HF_HOME ?? join(homedir(), '.cache', 'huggingface')
-  const folder = join(process.env.HF_HUB_CACHE ?? join(home, 'hub'), `models--${name.replace('/', '--')}`)
-  const ref = join(folder, 'refs', 'main')
-  if (!existsSync(ref)) return undefined
-  const snapshot = join(folder, 'snapshots', readFileSync(ref, 'utf8').trim())
-  return existsSync(snapshot) ? snapshot : undefined
+  return isHubName(name) ? cachedSnapshot({ kind: 'model', repo: name, revision: 'main' }) : undefined
 }
 
 function readJson(file: string, meaning: string): Record<string, unknown> {
@@ -161,8 +160,9 @@ function readJson(file: string, meaning: string): Record<string, unknown> {
     if (typeof value === 'object' && value !== null) return { ...value }
     throw new Error('expected a JSON object')
   } catch (error) {
-    throw new InputError(`[loadModel] ${meaning}: cannot read ${file}: ${messageOf(error)}`, {
+    throw new InputError(`[loadModel] ${meaning}: cannot read ${file}: ${systemCause(error)}`, {
       code: 'ERR_VSGRPO_CHECKPOINT',
+      hint: 'Give the folder that config.json, the weights and the tokenizer lie in, or fetch the model again.',
       cause: error,
     })
   }

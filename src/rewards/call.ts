@@ -157,7 +157,11 @@ function checkValue(value: unknown, fail: Fail): Outcome {
 
 function failWith({ name }: CallContext, where: string): Fail {
   return (what, cause) =>
-    new VsgrpoError(`[reward ${name}] ${where}: ${what}`, { code: 'ERR_VSGRPO_REWARD', ...(cause ? { cause } : {}) })
+    new VsgrpoError(`[reward ${name}] ${where}: ${what}`, {
+      code: 'ERR_VSGRPO_REWARD',
+      hint: "Mend the reward (VSGRPO_DEBUG=1 prints where it failed), or have its failures counted: onRewardError 'null'.",
+      ...(cause ? { cause } : {}),
+    })
 }
 
 function whereIs({ example, text }: RewardInput, index: number): string {

@@ -1,0 +1,122 @@
+/**
+ * How much memory a run needs: what it holds throughout, and what each phase of an optimizer step adds to that. Pure.
+ * `processBytes`, and `slack` in passes.ts, are the only measured constants.
+ */
+import type { DType } from '../native.js'
+import { parameterBytes } from './engine.js'
+import { activationBytes, inferenceBytes, type KeptPass, keptBytes, kvCacheBytes, lossChunkBytes } from './passes.js'
+import type { Setup } from './setup.js'
+import { bytesOf, countParameters, type ModelShape } from './shape.js'
+import { keepsPrompts, type Pass, passOver, promptRows, promptsWithin, type Workload } from './workload.js'
+
+/**
+ * Resident size of a process with the command line, and of the tokenizer per token of its vocabulary. Measured: node 75 MB,
+ * libtorch 107 MB, 40 MB of code and kernels touched later, 80 MB that JavaScript and kernels grow by over some dozens of steps.
+ */
+export const processBytes = { base: 300e6, perToken: 820 } as const
+/** Copies of a pass's patches in float32: joined in JavaScript, those of the pass before that, the engine's own. */
+const patchCopies = 3
+
+/** Bytes by part. From `activations` on they belong to phases, of which `peakBytes` counts the largest: `peakPhase`. */
+export interface MemoryParts {
+  readonly process: number
+  readonly weights: number
+  readonly reference: number
+  readonly gradients: number
+  readonly optimizer: number
+  /** Patches of images and videos, those that caches keep and those of a pass. */
+  readonly media: number
+  /** What the forward pass keeps for the backward pass, and what that needs at a time. */
+  readonly activations: number
+  /** Logits of a chunk and their gradients. */
+  readonly lossChunk: number
+  /** Generation: keys and values of prompts and completions … */
+  readonly kvCache: number
+  /** … and what a pass without gradients needs at a time, in generation and scoring. */
+  readonly inference: number
+}
+
+export interface MemoryPlan {
+  readonly parts: MemoryParts
+  readonly peakBytes: number
+  readonly peakPhase: 'loading' | 'generation' | 'scoring' | 'learning'
+  /** Prompts of a micro-batch. */
+  readonly promptsPerMicroBatch: number
+}
+
+export function predictMemory(shape: ModelShape, workload: Workload, setup: Setup): MemoryPlan {
+  const { load } = setup
+  const prompts = promptsWithin(workload, setup.tokensPerMicroBatch, workload.prompts)
+  const pass = passOver(workload, prompts)
+  const sampled = workload.generation ? samplingOf(workload, setup) : 0
+  const kept = keepsPrompts(workload, setup) ? keptBytes(shape, promptsPass(workload), setup) : 0
+  const parts: MemoryParts = {
+    process: processBytes.base + processBytes.perToken * shape.vocabulary,
+    ...heldParts(shape, setup),
+    media: mediaBytes(shape, workload, Math.max(prompts, sampled)),
+    activations: Math.round(activationBytes(shape, kept > 0 ? [promptsPass(workload), behind(pass)] : [pass], setup)),
+    lossChunk: lossChunkBytes(shape, pass, load.dtype),
+    kvCache: sampled > 0 ? kvCacheBytes(shape, workload, sampled, load.dtype) : 0,
+    inference: Math.round(inferenceBytes(shape, passOver(workload, Math.max(prompts, sampled), 1), load.dtype)),
+  }
+  const isScored = workload.scoring.reference + workload.scoring.policy > 0
+  const scoring = isScored ? Math.round(kept + inferenceBytes(shape, { ...pass, targets: 0 }, load.dtype)) : 0
+  return { parts, ...peakOf(shape, parts, { dtype: load.dtype, kept, scoring }), promptsPerMicroBatch: prompts }
+
+  /** The completions' rows, that go on from the prompts'. */
+  function behind({ rows, targets }: Pass): KeptPass {
+    const before = promptRows(workload, prompts)
+    return { prompts, rows: rows - before, targets, patches: 0, before }
+  }
+}
+
+/** The pass over all prompts that are sampled for, of which only the last rows go on. */
+function promptsPass(workload: Workload): Pass {
+  const { prompts = 0 } = workload.generation ?? {}
+  return passOver({ ...workload, completions: 1, learnsPrompt: false }, prompts, 1)
+}
+
+function samplingOf(workload: Workload, { tokensPerGeneration }: Setup): number {
+  return promptsWithin(workload, tokensPerGeneration, workload.generation?.prompts ?? 0)
+}
+
+function heldParts(shape: ModelShape, { load, reference, optimStateDtype }: Setup) {
+  const { total, trainable } = countParameters(shape, load)
+  const bytes = parameterBytes(load.dtype, optimStateDtype)
+  return {
+    weights: total * bytes.weight,
+    reference: reference ? total * bytes.weight : 0,
+    gradients: trainable * bytes.gradient,
+    optimizer: trainable * bytes.optimizer,
+  }
+}
+
+function mediaBytes({ vision }: ModelShape, workload: Workload, prompts: number): number {
+  return workload.cachedMedia + patchCopies * passOver(workload, prompts).patches * vision.patchValues * 4
+}
+
+/** The largest of the phases: they follow one another, and what one frees the next uses. `kept` stays from the first on. */
+function peakOf(
+  shape: ModelShape,
+  parts: MemoryParts,
+  { dtype, kept, scoring }: { readonly dtype: DType; readonly kept: number; readonly scoring: number },
+): Pick<MemoryPlan, 'peakBytes' | 'peakPhase'> {
+  const { process, weights, reference, gradients, optimizer, media } = parts
+  const held = process + weights + reference + gradients + optimizer
+  const phases = [
+    // The files' pages of a tensor stand beside its copy; gradients and optimizer come last.
+    ['loading', process + weights + reference + countLargest(shape) * bytesOf(dtype)],
+    [
+      'generation',
+      held + media + (parts.kvCache > 0 ? parts.kvCache + Math.round(Math.max(kept, parts.inference)) : 0),
+    ],
+    ['scoring', held + media + (scoring > 0 ? scoring + parts.lossChunk : 0)],
+    ['learning', held + media + parts.activations + parts.lossChunk],
+  ] as const
+  const [peakPhase, peakBytes] = phases.reduce((most, next) => (next[1] > most[1] ? next : most))
+  return { peakPhase, peakBytes }
+}
+
+function countLargest(shape: ModelShape): number {
+  return countParameters(shape, { trainable: false, freezeVision: true }).largest
+}

@@ -1,0 +1,117 @@
+/** What an optimizer step of each algorithm computes, from its options and the sizes of its rows. Pure. */
+import { isSorting } from '../losses/dpo-options.js'
+import type { TrainingValues } from '../train/config.js'
+import { type DPOValues, resolveDPOConfig } from '../train/dpo-config.js'
+import { batchAlgebra, type GRPOValues, resolveGRPOConfig } from '../train/grpo-config.js'
+import { resolveSFTConfig, type SFTValues } from '../train/sft-config.js'
+import type { RowSize } from './sizes.js'
+import type { Workload } from './workload.js'
+
+export type AlgorithmName = 'grpo' | 'sft' | 'dpo'
+
+/** One algorithm's options, and what follows from them. */
+export interface StepPlan {
+  readonly config: TrainingValues
+  /** Columns of a row with given answers. */
+  readonly answers: readonly string[]
+  /** Scores under a policy that does not train: a second copy of the weights, unless the policy has adapters to switch off. */
+  readonly needsReference: boolean
+  /** Rows of a batch of examples, and the optimizer steps that it feeds. */
+  readonly batch: { readonly rows: number; readonly updates: number; readonly isWhole: boolean }
+  /** `cachedMedia` is the caller's. */
+  readonly workload: (size: RowSize) => Omit<Workload, 'cachedMedia'>
+}
+
+/** Checks the options; throws as the algorithm's trainer does. */
+export function planSteps(algorithm: AlgorithmName, args: Readonly<Record<string, unknown>>): StepPlan {
+  if (algorithm === 'grpo') return grpoSteps(resolveGRPOConfig(args))
+  return algorithm === 'sft' ? sftSteps(resolveSFTConfig(args)) : dpoSteps(resolveDPOConfig(args))
+}
+
+function grpoSteps(config: GRPOValues): StepPlan {
+  const { promptsPerBatch, groupsPerUpdate, updates } = batchAlgebra(config)
+  const { numIterations, beta, importanceSamplingCorrection, numGenerations, maxCompletionLength } = config
+  const scoresOld = updates * numIterations > 1 || importanceSamplingCorrection
+  const isMasked = config.topEntropyQuantile < 1 || config.offPolicyMaskThreshold !== undefined
+  return {
+    config,
+    answers: [],
+    needsReference: beta > 0,
+    batch: { rows: promptsPerBatch, updates: updates * numIterations, isWhole: true },
+    workload: ({ prompt }) => ({
+      prompt,
+      completions: numGenerations,
+      completionTokens: maxCompletionLength,
+      learnsPrompt: false,
+      prompts: groupsPerUpdate,
+      promptsPerMedia: config.promptsPerMedia,
+      generation: { prompts: promptsPerBatch, updates: updates * numIterations, atOnce: updates === 1 },
+      scoring: {
+        reference: Number(beta > 0) / numIterations,
+        policy: Number(scoresOld) / numIterations + Number(isMasked),
+      },
+      headTwice: config.importanceSamplingLevel === 'sequence' || config.lossType === 'vespo',
+    }),
+  }
+}
+
+function sftSteps(config: SFTValues): StepPlan {
+  const rows = config.perDeviceTrainBatchSize * config.gradientAccumulationSteps
+  return {
+    config,
+    answers: ['completion'],
+    needsReference: false,
+    batch: { rows, updates: 1, isWhole: false },
+    workload: (size) => {
+      const completionTokens = answerTokens(size, config.maxLength)
+      const perPlace = config.packing
+        ? Math.max(1, Math.floor(config.maxLength / (size.prompt.tokens + completionTokens)))
+        : 1
+      return {
+        ...givenAnswers(size, config),
+        completions: 1,
+        completionTokens,
+        learnsPrompt: !config.completionOnlyLoss,
+        prompts: rows * perPlace,
+        scoring: { reference: 0, policy: 0 },
+        headTwice: config.lossType === 'dft',
+      }
+    },
+  }
+}
+
+function dpoSteps(config: DPOValues): StepPlan {
+  const rows = config.perDeviceTrainBatchSize * config.gradientAccumulationSteps
+  const comparesBatch = config.useWeighting || config.lossType.some(isSorting)
+  return {
+    config,
+    answers: ['chosen', 'rejected'],
+    needsReference: !config.precomputeRefLogProbs,
+    batch: { rows, updates: 1, isWhole: false },
+    workload: (size) => ({
+      ...givenAnswers(size, config),
+      completions: 2,
+      completionTokens: answerTokens(size, config.maxLength),
+      learnsPrompt: false,
+      prompts: rows,
+      scoring: { reference: Number(!config.precomputeRefLogProbs), policy: Number(comparesBatch) },
+      headTwice: true,
+    }),
+  }
+}
+
+function givenAnswers({ prompt }: RowSize, { promptsPerMedia }: TrainingValues) {
+  return { prompt, promptsPerMedia }
+}
+
+/** Answers are cut at `maxLength` tokens with their prompt; 0 = no limit. */
+function answerTokens({ prompt, answer }: RowSize, maxLength: number): number {
+  return Math.max(1, maxLength > 0 ? Math.min(answer, maxLength - prompt.tokens) : answer)
+}
+
+/** Optimizer steps of a run over so many rows. */
+export function countSteps({ config, batch }: StepPlan, rows: number): number {
+  if (config.maxSteps > 0) return config.maxSteps
+  const batches = batch.isWhole ? Math.floor(rows / batch.rows) : Math.ceil(rows / batch.rows)
+  return Math.ceil(config.numTrainEpochs * batches * batch.updates)
+}

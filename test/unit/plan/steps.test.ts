@@ -1,0 +1,68 @@
+// What each algorithm's options make of a step, and how many steps a run has.
+import { describe, expect, it } from 'vitest'
+import { countSteps, planSteps } from '../../../src/plan/steps.js'
+import { step } from './shapes.js'
+
+const { prompt } = step
+const size = { prompt, answer: 40 }
+
+describe('a GRPO step', () => {
+  it('has the groups of the batch algebra, sampled once for all updates on them', () => {
+    const args = {
+      numGenerations: 8,
+      perDeviceTrainBatchSize: 16,
+      gradientAccumulationSteps: 2,
+      stepsPerGeneration: 4,
+      numIterations: 2,
+      maxCompletionLength: 64,
+      beta: 0.04,
+    }
+    const steps = planSteps('grpo', args)
+    expect(steps.needsReference).toBe(true)
+    expect(steps.batch).toEqual({ rows: 8, updates: 4, isWhole: true })
+    expect(steps.workload(size)).toMatchObject({
+      ...{ prompt, completions: 8, completionTokens: 64, prompts: 4, headTwice: false },
+      generation: { prompts: 8, updates: 4, atOnce: false },
+      // Scored once for both iterations, under the reference and, as the policy moves on, under the sampling policy.
+      scoring: { reference: 0.5, policy: 0.5 },
+    })
+    expect(countSteps(steps, 20)).toBe(3 * 2 * 4)
+    expect(countSteps({ ...steps, config: { ...steps.config, maxSteps: 7 } }, 20)).toBe(7)
+  })
+
+  it('scores nothing on policy without a reference, and more where tokens are masked or ratios are of sequences', () => {
+    const plain = planSteps('grpo', {}).workload(size)
+    expect(plain.scoring).toEqual({ reference: 0, policy: 0 })
+    const more = planSteps('grpo', { topEntropyQuantile: 0.2, importanceSamplingLevel: 'sequence', lossType: 'grpo' })
+    expect(more.workload(size)).toMatchObject({ scoring: { reference: 0, policy: 1 }, headTwice: true })
+  })
+})
+
+describe('a step on given answers', () => {
+  it('is one answer for SFT, cut at maxLength, and as many rows as fit in a place where rows are packed', () => {
+    const steps = planSteps('sft', { perDeviceTrainBatchSize: 4, gradientAccumulationSteps: 2 })
+    expect(steps.workload(size)).toMatchObject({ completions: 1, completionTokens: 8, prompts: 8, learnsPrompt: false })
+    expect(steps.workload(size).generation).toBeUndefined()
+    const packed = planSteps('sft', {
+      perDeviceTrainBatchSize: 4,
+      packing: true,
+      maxLength: 4224,
+      completionOnlyLoss: false,
+    })
+    expect(packed.workload(size)).toMatchObject({ completionTokens: 40, prompts: 16, learnsPrompt: true })
+    expect(countSteps(steps, 17)).toBe(3 * 3)
+  })
+
+  it('is two answers for DPO, scored under the reference unless that was done before', () => {
+    const steps = planSteps('dpo', { perDeviceTrainBatchSize: 4, maxLength: 0 })
+    expect(steps).toMatchObject({ needsReference: true, answers: ['chosen', 'rejected'] })
+    expect(steps.workload(size)).toMatchObject({ completions: 2, completionTokens: 40, prompts: 4, headTwice: true })
+    const before = planSteps('dpo', { precomputeRefLogProbs: true })
+    expect(before.needsReference).toBe(false)
+    expect(before.workload(size).scoring.reference).toBe(0)
+  })
+
+  it('is refused with the trainer’s own words where an option is wrong', () => {
+    expect(() => planSteps('grpo', { numGeneration: 4 })).toThrow(/unknown option 'numGeneration'.*numGenerations/)
+  })
+})
