@@ -5,33 +5,33 @@
 import { chunks } from '../data/loader.js'
 import { InputError } from '../errors.js'
 import type { TokenStats } from '../native.js'
-import type { Reference, SampleOptions, ScoreOptions } from '../policy.js'
-import type { RewardFunc } from '../rewards/reward.js'
-import { computeAdvantages } from './advantages.js'
-import type { Algorithm, RunContext, Sample, Unit } from './algorithm.js'
+import type { Reference, ScoreOptions } from '../policy.js'
+import type { Algorithm, RunContext, Unit } from './algorithm.js'
 import type { CustomLoss } from './custom-loss.js'
 import { EntropyControl } from './entropy-control.js'
 import { batchAlgebra, type GRPOValues } from './grpo-config.js'
 import { customObjective, objective } from './grpo-objective.js'
+import {
+  countTokens,
+  type Group,
+  logRows,
+  type SampledAnswer,
+  type SamplingParts,
+  sampleGroups,
+} from './grpo-sampling.js'
 import type { Meter } from './meter.js'
-import { preflight } from './preflight.js'
-import { completionRows, measureRollout, type Rollout, rollOut } from './rollout.js'
 import { samplerRatios } from './sampler-ratio.js'
 import { timed } from './timing.js'
 import { isNearPolicy, maskBySlice } from './token-masks.js'
-import { readPrompts } from './unusable-rows.js'
 import { entropyWeights, tokenWeights } from './weights.js'
 
-export interface GRPOSample extends Sample {
-  readonly advantage: number
+export interface GRPOSample extends SampledAnswer {
   /** Of each token in the loss: 1 / normaliser. */
   readonly weight: number
   /** Of each token in the mean entropy of the step. */
   readonly entropyWeight: number
   /** Which `perDeviceTrainBatchSize` completions of the step it is counted among. */
   readonly slice: number
-  /** [T] as the sampler computed them. */
-  readonly samplingLogps: Float32Array
   /** [T] under the policy that sampled; absent when no update comes between sampling and learning. */
   readonly oldLogps?: Float32Array
   /** [T] under the reference policy; present when beta > 0. */
@@ -44,10 +44,7 @@ export interface GRPOSample extends Sample {
   readonly entropyMask?: Float32Array
 }
 
-export interface GRPOOptions {
-  readonly config: GRPOValues
-  readonly rewards: readonly RewardFunc[]
-  readonly rewardWeights: readonly number[]
+export interface GRPOOptions extends SamplingParts {
   /** Needed when beta > 0. */
   readonly reference?: Reference
   /** In place of the loss that `config` describes. */
@@ -85,12 +82,6 @@ export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
   }
 }
 
-/** How a configuration samples: for training, and for evaluations with `numGenerationsEval`. */
-export function samplingOptions(config: GRPOValues): SampleOptions {
-  const { temperature, topK, topP, minP = 0, repetitionPenalty, maxCompletionLength: maxNewTokens, seed } = config
-  return { temperature, topK, topP, minP, repetitionPenalty, maxNewTokens, seed }
-}
-
 async function prepare(indices: readonly number[], run: RunContext, options: GRPOOptions) {
   const { config } = options
   const { sampled, groups, warnings } = await sampleGroups(indices, run, options)
@@ -111,91 +102,6 @@ async function prepare(indices: readonly number[], run: RunContext, options: GRP
 function shareOut(groups: readonly Group[], parts: number): Group[][] {
   const filled = chunks(groups, Math.max(1, Math.ceil(groups.length / parts)))
   return Array.from({ length: parts }, (_, part) => filled[part] ?? [])
-}
-
-/** A group before its tokens are weighed. */
-interface Group {
-  readonly index: number
-  readonly prompt: GRPOUnit['prompt']
-  /** All rewards are equal: nothing to learn but the KL penalty. */
-  readonly flat: boolean
-  /** `length` counts tokens in the loss: 0 for a completion that is masked. */
-  readonly members: readonly { readonly sample: Unweighed; readonly length: number }[]
-}
-type Unweighed = Omit<GRPOSample, 'weight' | 'entropyWeight' | 'slice'>
-
-/** One group per usable row; with 'refill', flat groups give way to groups of further rows while there are rounds and rows left. */
-async function sampleGroups(indices: readonly number[], run: RunContext, options: GRPOOptions) {
-  const { config } = options
-  const first = await sampleOnce(indices, run, options)
-  const sampled = [...first.sampled]
-  const warnings = [...(run.step === 1 ? preflightOf(first.sampled, config) : []), ...first.warnings]
-  const groups = [...first.groups]
-  let drawn = 0
-  for (let round = 0; config.dynamicSampling === 'refill' && round < config.dynamicSamplingRounds; round++) {
-    const places = groups.flatMap(({ flat }, place) => (flat ? [place] : []))
-    const rows = run.further(places.length, drawn)
-    if (rows.length === 0) break
-    drawn += rows.length
-    const further = await sampleOnce(rows, run, options)
-    sampled.push(...further.sampled)
-    warnings.push(...further.warnings)
-    const fresh = further.groups.filter(({ flat }) => !flat)
-    for (const [i, group] of fresh.entries()) groups.splice(places[i] ?? 0, 1, group)
-  }
-  return { sampled, groups, warnings }
-}
-
-/** Answers to a batch of rows, and what they are worth. */
-interface Sampled {
-  readonly rollout: Rollout
-  readonly advantages: Float64Array
-  readonly flat: readonly boolean[]
-}
-
-function preflightOf(sampled: readonly Sampled[], { maxCompletionLength }: GRPOValues): string[] {
-  return sampled.flatMap(({ rollout, flat }) => preflight({ ...rollout, flat, maxCompletionLength }))
-}
-
-/** Whether the first update after sampling learns from all that was sampled, in passes whose inputs stay in memory. */
-function learnsAtOnce(config: GRPOValues): boolean {
-  return batchAlgebra(config).updates === 1 && !config.gradientCheckpointing
-}
-
-/** `sampled` is empty where no row is usable. */
-async function sampleOnce(
-  rows: readonly number[],
-  run: RunContext,
-  options: GRPOOptions,
-): Promise<{ sampled: readonly Sampled[]; groups: readonly Group[]; warnings: readonly string[] }> {
-  const { config, rewards, rewardWeights } = options
-  const { indices, encode, warnings } = await readPrompts(rows, run.encode, { ...config, meter: run.meter })
-  if (indices.length === 0) return { sampled: [], groups: [], warnings }
-  const keys = indices.map((index) => `${run.batchNumber} ${index}`)
-  const keepPromptsWithin = learnsAtOnce(config) ? config.tokensPerMicroBatch : 0
-  const sampling = { ...samplingOptions(config), numGenerations: config.numGenerations, keys, keepPromptsWithin }
-  const scoring = { weights: rewardWeights, timeout: config.rewardTimeout, onError: config.onRewardError }
-  const rollout = await rollOut(indices, { ...run, encode, clock: run, rewards, scoring, sampling })
-  const { advantages, flat, fracZeroStd } = computeAdvantages(rollout.scores, { ...config, rewardWeights })
-  measureRollout(rollout, run.meter)
-  run.meter.mean('frac_reward_zero_std', fracZeroStd)
-  const { firstFailure } = rollout.scores
-  const failures = firstFailure ? [`a reward failed and counts as null: ${firstFailure}`] : []
-  const groups = toGroups(rollout, advantages, flat, config)
-  return { sampled: [{ rollout, advantages, flat }], groups, warnings: [...warnings, ...failures] }
-}
-
-function toGroups(rollout: Rollout, advantages: Float64Array, flat: readonly boolean[], config: GRPOValues): Group[] {
-  const size = config.numGenerations
-  return rollout.prompts.map((prompt, p) => {
-    const own = rollout.completions.slice(p * size, (p + 1) * size)
-    const members = own.map(({ ids, logps, finishReason }, g) => {
-      const masked = config.maskTruncatedCompletions && finishReason === 'length'
-      const sample = { completionIds: ids, samplingLogps: logps, advantage: advantages[p * size + g] ?? 0 }
-      return { sample, length: masked ? 0 : ids.length }
-    })
-    return { index: rollout.indices[p * size] ?? 0, prompt, flat: flat[p] ?? false, members }
-  })
 }
 
 function isKept(group: Group, config: GRPOValues): boolean {
@@ -307,15 +213,4 @@ function sequencesOf(units: readonly GRPOUnit[]) {
 function mapSamples(units: readonly GRPOUnit[], change: (sample: GRPOSample, i: number) => GRPOSample): GRPOUnit[] {
   let next = 0
   return units.map((unit) => ({ ...unit, samples: unit.samples.map((sample) => change(sample, next++)) }))
-}
-
-function countTokens({ prompts, completions }: Rollout, numGenerations: number): number {
-  const promptTokens = prompts.reduce((sum, { ids }) => sum + ids.length, 0)
-  return promptTokens * numGenerations + completions.reduce((sum, { ids }) => sum + ids.length, 0)
-}
-
-function logRows(sampled: readonly { rollout: Rollout; advantages: Float64Array }[], step: number, config: GRPOValues) {
-  if (!config.logCompletions) return []
-  const rows = sampled.flatMap(({ rollout, advantages }) => completionRows(rollout, advantages, step))
-  return rows.slice(0, config.numCompletionsToPrint)
 }
