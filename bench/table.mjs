@@ -77,7 +77,7 @@ function titleOf({ benchmark, workload, shape }) {
 
 function measureOf({ benchmark }) {
   if (benchmark === 'memory') return ({ peakBytes }) => gigabytes(peakBytes)
-  if (benchmark === 'generate') return ({ tokensPerSecond }) => `${tokensPerSecond.toPrecision(3)} tokens/s`
+  if (benchmark === 'generate') return ({ tokensPerSecond }) => `${Number(tokensPerSecond.toPrecision(3))} tokens/s`
   return ({ secondsPerStep, seconds = secondsPerStep }) => `${seconds.toPrecision(3)} s`
 }
 

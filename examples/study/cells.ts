@@ -34,7 +34,11 @@ export function fullGrid(seeds: number): Cell[] {
 
 /** Short runs on development rooms, from which the learning rates were chosen; every method gets as many. */
 export function tuningGrid(): Cell[] {
-  const tried = { sft: [1e-4, 3e-4, 1e-3], dpo: [1e-5, 3e-5, 1e-4], grpo: [1e-4, 3e-4, 1e-3] } as const
+  const tried = {
+    sft: [3e-5, 1e-4, 3e-4, 1e-3],
+    dpo: [3e-6, 1e-5, 3e-5, 1e-4],
+    grpo: [3e-5, 1e-4, 3e-4, 1e-3],
+  } as const
   return (['sft', 'dpo', 'grpo'] as const).flatMap((method) =>
     tried[method].map((learningRate) => {
       const beta = method === 'grpo' ? yardstick.beta : undefined

@@ -86,7 +86,7 @@ const blinding =
   'Blind: the best answers that other rooms of the same kind teach without a look at the one asked about. Grey: the same ' +
   'models on flat grey frames.'
 const tuning =
-  'Three rates for each method, a third of the steps, one seed that is not used elsewhere, scored on rooms that are neither ' +
+  'Four rates for each method, a third of the steps, one seed that is not used elsewhere, scored on rooms that are neither ' +
   'trained on nor tested. The best of each is what the study uses.'
 
 function lede({ results, size, rows }: Study): string {

@@ -71,7 +71,10 @@ const checkpoints: [string, RegExp][] = [
 const inputs: [string, RegExp][] = [
   ['gone.jsonl', /cannot read \S*gone\.jsonl.*give the path/],
   ['torn.jsonl', /torn\.jsonl:2: not a JSON object.*one whole object per line/],
-  ['field.jsonl', /field\.jsonl:2: messages: expected a list of messages, or the columns prompt \(TRL\), .*, got mesages/],
+  [
+    'field.jsonl',
+    /field\.jsonl:2: messages: expected a list of messages, or the columns prompt \(TRL\), .*, got mesages/,
+  ],
   ['text-image.jsonl', /text-image\.jsonl:2: \S*text\.png: not a readable image.*Give an undamaged JPEG, PNG/],
   ['no-image.jsonl', /no-image\.jsonl:2: \S*gone\.png: file not found.*relative to the data file/],
   ['pad.jsonl', /pad\.jsonl:2: 1 image placeholders for 0 images.*Add the missing image part, or remove/],

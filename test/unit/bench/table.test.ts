@@ -35,7 +35,7 @@ describe('the table of benchmarks', () => {
       ours: { ...ours, tokensPerSecond: 512 },
       peer: { ...peer, tokensPerSecond: 64 },
     }
-    expect(tableOf([rate])).toContain('| 512 tokens/s | trl: 64.0 tokens/s |')
+    expect(tableOf([rate])).toContain('| 512 tokens/s | trl: 64 tokens/s |')
     expect(tableOf([{ ...result, benchmark: 'memory' }])).toContain('| 3.00 GB | trl: 2.50 GB |')
   })
 
