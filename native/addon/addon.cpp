@@ -9,6 +9,8 @@
 #include <cpuid.h>
 #endif
 
+#include <malloc.h>
+
 #include "addon/convert.h"
 #include "addon/errors.h"
 #include "addon/wraps.h"
@@ -111,6 +113,10 @@ void guard_exit(Napi::Env env) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+#ifdef __GLIBC__
+  // The engine's threads take turns: in arenas of their own, memory that one frees would not serve the next.
+  mallopt(M_ARENA_MAX, 2);
+#endif
   guard_exit(env);
   auto* engine = new Engine(env);
   env.SetInstanceData(engine);

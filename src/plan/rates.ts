@@ -149,7 +149,8 @@ async function measureHead(
     forward: many.head / (2 * targets * parameters),
     // A few targets cost nearly what the weights' gradient costs to pass over, which a whole chunk does once.
     backward: further(few.backward, many.backward) / (2 * targets * parameters),
-    decode: Math.max(0, step - body.decode * productsOf(shape)) / parameters,
+    // Where the head is small, the machine's load can make the layer's share seem all of it.
+    decode: Math.max(step / 10, step - body.decode * productsOf(shape)) / parameters,
   }
 }
 
@@ -164,8 +165,9 @@ async function measureVision({ engine, load, workload }: Probe, shape: ModelShap
   if (patches === 0) return { forward: 0, backward: 0 }
   const own = { ...thin(shape), vision: { ...shape.vision, depth: Math.min(2, shape.vision.depth) } }
   const perFrame = visionFlops(own, framePatches, framePatches)
-  // As many as fill a bucket of 128 tokens at least: the engine pads to it.
-  const frames = Math.ceil(Math.max(operations / perFrame, (128 * shape.vision.mergeUnit) / framePatches))
+  // As many as the workload has or time allows, and enough to fill a bucket of 128 tokens, to which the engine pads.
+  const wanted = Math.min(patches / framePatches, operations / perFrame)
+  const frames = Math.ceil(Math.max(wanted, (128 * own.vision.mergeUnit) / framePatches))
   const { mergeUnit } = own.vision
   const flops = visionFlops(own, bucketRows((frames * framePatches) / mergeUnit, 128) * mergeUnit, framePatches)
   return withModel({ engine, load }, own, async (model) => {
