@@ -1,4 +1,5 @@
 /** An optimizer step in the sizes that its memory and time depend on, and how its prompts fall into micro-batches. Pure. */
+import type { LoadOptions } from '../native.js'
 
 /** What a prompt is made of. */
 export interface PromptSize {
@@ -83,14 +84,18 @@ export interface Budgets {
 }
 
 /**
- * Whether the pass that sampling makes over the prompts is what learning goes on from: `learnsAtOnce` in src/train/grpo.ts and
+ * Whether the pass that sampling makes over the prompts is what learning goes on from: `learnsAtOnce` of src/train and
  * `keepPromptsWithin` in src/policy/policy.ts.
  */
-export function keepsPrompts(workload: Workload, { gradientCheckpointing, ...budgets }: Budgets): boolean {
+export function keepsPrompts(
+  workload: Workload,
+  { gradientCheckpointing, load, ...budgets }: Budgets & { readonly load: Pick<LoadOptions, 'dtype'> },
+): boolean {
   const { prompts = 0, atOnce = false } = workload.generation ?? {}
   const isOneBatch = (budget: number) => promptsWithin(workload, budget, prompts) === prompts
   const { tokensPerMicroBatch, tokensPerGeneration } = budgets
-  return atOnce && !gradientCheckpointing && isOneBatch(tokensPerMicroBatch) && isOneBatch(tokensPerGeneration)
+  if (!atOnce || gradientCheckpointing || load.dtype !== 'bfloat16') return false
+  return isOneBatch(tokensPerMicroBatch) && isOneBatch(tokensPerGeneration)
 }
 
 /**

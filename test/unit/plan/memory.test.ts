@@ -109,6 +109,8 @@ describe('the peak', () => {
     const two = { ...workload, prompts: 2, generation: { prompts: 2, updates: 1, atOnce: true } }
     expect(predictMemory(qwen2b, two, setup).peakPhase).toBe('scoring')
     expect(predictMemory(qwen2b, two, { ...setup, tokensPerMicroBatch: 1500 }).peakPhase).toBe('learning')
+    const load = { ...setup.load, dtype: 'float32' as const }
+    expect(predictMemory(qwen2b, two, { ...setup, load }).peakPhase).toBe('learning')
   })
 })
 
