@@ -2,17 +2,21 @@
  * The study: the paper's comparison on rooms, cell by cell, each in a process of its own. A finished cell is kept, one that
  * was interrupted goes on from its last checkpoint.
  *
- *   npm run study -- [--full] [--seeds 3] [--cells part,of,names] [--list] [--report] [--save] [--output runs/study]
+ *   npm run study -- [--full] [--seeds 3] [--cells part,of,names] [--jobs 2] [--list] [--report] [--save] [--go-on]
+ *                    [--output runs/study]
  */
 import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { interruptible } from 'vsgrpo'
 import { type Cell, fullGrid, needs, smallForm, tuningGrid } from './cells.js'
 import { makeBase } from './make-base.js'
 import { writeReport } from './report.js'
-import { type CellResult, keepResults, readResult, readResults } from './result.js'
+import { type CellResult, keepResults, readResult, readResults, writeResult } from './result.js'
 import { runCell } from './run-cell.js'
+import { sideBySide } from './side-by-side.js'
 import { type SizeName, sizes } from './sizes.js'
 import { argsOf } from './training.js'
 import { tuned } from './tuning.js'
@@ -23,6 +27,8 @@ interface Options {
   readonly size: SizeName
   readonly output: string
   readonly base: string
+  /** Cells that run at the same time. */
+  readonly jobs: number
   /** Whether the cells are the runs that settings are chosen from. */
   readonly tunes: boolean
 }
@@ -38,7 +44,8 @@ export async function main(args: readonly string[], program: string): Promise<nu
     for (const cell of options.cells) process.stdout.write(`${cell.name}\n`)
     return 0
   }
-  const start = (cell: Cell) => inChild([program, 'cell', cell.name, ...args])
+  if (values['go-on']) takeOver(readResults(keptIn(root)), options)
+  const start = (cell: Cell) => inChild([program, 'cell', cell.name, ...args], join(options.output, cell.name))
   const code = values.report ? 0 : await runAll(options, start)
   if (code !== 0) return code
   const results = readResults(options.output)
@@ -57,21 +64,26 @@ function readOptions(args: readonly string[], root: string) {
       list: { type: 'boolean', default: false },
       report: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
+      'go-on': { type: 'boolean', default: false },
+      jobs: { type: 'string', default: String(availableParallelism()) },
       seeds: { type: 'string', default: '3' },
       cells: { type: 'string' },
       output: { type: 'string' },
       base: { type: 'string', default: join(root, 'examples/study/base') },
     },
   })
-  const seeds = Number(values.seeds)
-  if (!Number.isInteger(seeds) || seeds < 1 || seeds > 10) {
-    throw new TypeError(`--seeds: expected a whole number from 1 to 10, got '${values.seeds}'`)
-  }
+  const [seeds, jobs] = [count('seeds', values.seeds, 10), count('jobs', values.jobs, 256)]
   const all = values.tune ? tuningGrid() : values.full ? fullGrid(seeds) : smallForm(seeds)
   const size: SizeName = values.smoke ? 'smoke' : 'full'
   const output = values.output ?? (values.smoke ? 'runs/study-smoke' : 'runs/study')
   const cells = chosen(all, values.cells)
-  return { values, options: { root, size, output, base: values.base, tunes: values.tune, cells } }
+  return { values, options: { root, size, output, base: values.base, jobs, tunes: values.tune, cells } }
+}
+
+function count(name: string, given: string, most: number): number {
+  const value = Number(given)
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value
+  throw new TypeError(`--${name}: expected a whole number from 1 to ${most}, got '${given}'`)
 }
 
 /** The cells whose names contain one of the parts, and what they need. */
@@ -85,18 +97,22 @@ function chosen(all: readonly Cell[], parts: string | undefined): Cell[] {
   return all.filter(({ name }) => names.has(name))
 }
 
-async function runAll({ cells, size, output }: Options, start: (cell: Cell) => Promise<number>): Promise<number> {
+async function runAll(options: Options, start: (cell: Cell) => Promise<number>): Promise<number> {
+  const { cells, size, output, jobs } = options
   const todo = cells.filter((cell) => !isFinished(cell, sizes[size], output))
   if (todo.length < cells.length) say(`${cells.length - todo.length} of ${cells.length} cells are finished already`)
-  for (const [i, cell] of todo.entries()) {
-    say(`\n[${i + 1}/${todo.length}] ${cell.name}`)
+  let started = 0
+  return sideBySide(todo, jobs, async (cell) => {
+    const label = `[${++started}/${todo.length}] ${cell.name}`
+    say(`${label}: started`)
+    const began = performance.now()
     const code = await start(cell)
-    if (code !== 0) {
-      say(code === 130 ? 'interrupted; the same command goes on' : `${cell.name} failed (exit code ${code})`)
-      return code
-    }
-  }
-  return 0
+    const after = `after ${((performance.now() - began) / 60_000).toFixed(1)} min`
+    if (code === 0) say(`${label}: done ${after}`)
+    else if (code === 130) say(`${label}: interrupted ${after}; the same command goes on`)
+    else say(`${label}: failed ${after} (exit code ${code}); ${join(output, cell.name, logName)} says why`)
+    return code
+  })
 }
 
 /** Throws RangeError for a result of another size or other options: two studies must not mix. */
@@ -109,8 +125,18 @@ function isFinished(cell: Cell, size: (typeof sizes)[SizeName], output: string):
   throw new RangeError(`${join(output, cell.name)} was run with other settings; remove it or give another --output`)
 }
 
-function inChild(args: readonly string[]): Promise<number> {
-  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+const logName = 'output.log'
+
+/**
+ * Runs the program once more; what it prints goes to a file in `folder`. It has one thread, so that results do not depend on
+ * how many cores a machine has, and cells run side by side.
+ */
+function inChild(args: readonly string[], folder: string): Promise<number> {
+  mkdirSync(folder, { recursive: true })
+  const log = openSync(join(folder, logName), 'a')
+  const env = { ...process.env, OMP_NUM_THREADS: '1' }
+  const child = spawn(process.execPath, args, { stdio: ['ignore', log, log], env })
+  closeSync(log)
   // Ctrl-C reaches the child too: it saves a checkpoint and says so by its exit code.
   const wait = () => undefined
   process.on('SIGINT', wait)
@@ -137,9 +163,19 @@ function tell(results: readonly CellResult[], { output, tunes }: Options): void 
   }
 }
 
+/** Takes results that the repository keeps for cells that have none of their own, so that only what is missing runs. */
+function takeOver(kept: readonly CellResult[], { cells, output }: Options): void {
+  const names = new Set(cells.filter((cell) => !readResult(output, cell)).map(({ name }) => name))
+  for (const result of kept) if (names.has(result.cell.name)) writeResult(output, result)
+}
+
+function keptIn(root: string): string {
+  return join(root, 'examples/study/results')
+}
+
 /** Adds results to those that the repository keeps, and writes their report. */
 function keep(results: readonly CellResult[], root: string): void {
-  const dir = join(root, 'examples/study/results')
+  const dir = keptIn(root)
   const kept = keepResults(results, dir)
   const files = kept.every(({ cell }) => cell.learningRate !== undefined) ? [] : writeReport(dir, kept)
   say([join(dir, 'cells.jsonl'), ...files].join('\n'))

@@ -73,7 +73,8 @@ it('goes on with a cell that was killed, to the same end', { timeout: 240_000 },
   const { evaluations, curves } = resultOf(name)
   const folder = join(output, name)
   rmSync(folder, { recursive: true })
-  const child = spawn(process.execPath, [program, 'cell', name, ...smallest], { stdio: 'ignore' })
+  const env = { ...process.env, OMP_NUM_THREADS: '1' }
+  const child = spawn(process.execPath, [program, 'cell', name, ...smallest], { stdio: 'ignore', env })
   const exited = new Promise((done) => child.on('exit', done))
   while (!existsSync(join(folder, 'checkpoints/step-1')) && child.exitCode === null) await setTimeout(2)
   child.kill('SIGKILL')
