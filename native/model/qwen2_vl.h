@@ -70,6 +70,7 @@ class Qwen2VL {
   VisionTower vision_;
   Decoder decoder_;
   std::shared_ptr<const PromptPass> kept_;
+  std::shared_ptr<at::Tensor> logits_memory_ = logits_memory();  // held, so that it lasts from pass to pass
 };
 
 }  // namespace vsgrpo

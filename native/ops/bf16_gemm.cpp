@@ -104,6 +104,29 @@ void multiply_deep(const Matrix& a, const Matrix& b, Half* out) {
   });
 }
 
+// Rows [count, depth] and a panel [depth / 2, width, 2].
+struct BlockOperands {
+  const Half *rows, *panel;
+  int64_t depth;
+};
+
+// sums [count, width] (+)= their product, rows `stride` apart.
+void multiply_block(const BlockOperands& block, int64_t count, int64_t width, bool add, float* sums, int64_t stride) {
+  for (int64_t k = 0; k < block.depth; k += kDepth) {
+    at::native::cpublas::brgemm(count, width, std::min(kDepth, block.depth - k), block.depth, kPanel, stride, add || k > 0, block.rows + k,
+                                block.panel + k * kPanel, sums, /*is_vnni=*/true);
+  }
+}
+
+// c [m, m + count) x [n, n + width) += the product. A bfloat16 sum is rounded once.
+void add_block(at::Tensor& c, int64_t m, int64_t count, int64_t n, int64_t width, const BlockOperands& block) {
+  const int64_t stride = c.stride(0), place = m * stride + n;
+  if (c.scalar_type() == at::kFloat) return multiply_block(block, count, width, /*add=*/true, c.mutable_data_ptr<float>() + place, stride);
+  alignas(64) float sums[kRows * kPanel];
+  multiply_block(block, count, width, /*add=*/false, sums, kPanel);
+  add_rows(sums, count, width, c.mutable_data_ptr<Half>() + place, stride);
+}
+
 // The block kernel reads inner indices in pairs.
 at::Tensor even_inner(const at::Tensor& t) { return t.size(1) % 2 == 0 ? unit_stride(t) : at::constant_pad_nd(t, {0, 1}); }
 
@@ -154,7 +177,6 @@ void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
   parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) pack_natural(y, 0, depth, i * kPanel, packed.data() + i * kPanel * even);
   });
-  float* out = c.mutable_data_ptr<float>();
   parallel_for(0, divide_up(x.columns, kRows), 1, [&](int64_t begin, int64_t end) {
     thread_local std::vector<Half> rows;
     rows.resize(static_cast<size_t>(kRows * even));
@@ -162,10 +184,7 @@ void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
       const int64_t count = std::min(kRows, x.columns - m);
       transpose_columns(x, m, count, even, rows.data());
       for (int64_t n = 0; n < y.columns; n += kPanel) {
-        for (int64_t k = 0; k < even; k += kDepth) {
-          at::native::cpublas::brgemm(count, std::min(kPanel, y.columns - n), std::min(kDepth, even - k), even, kPanel, c.stride(0), true,
-                                      rows.data() + k, packed.data() + n * even + k * kPanel, out + m * c.stride(0) + n, /*is_vnni=*/true);
-        }
+        add_block(c, m, count, n, std::min(kPanel, y.columns - n), {rows.data(), packed.data() + n * even, even});
       }
     }
     at::native::cpublas::brgemm_release();

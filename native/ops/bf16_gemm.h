@@ -14,7 +14,7 @@ void matmul_nt_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, c
 // a [M, K] b [K, N] -> [M, N]
 at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b);
 
-// c [M, N] (fp32) += a [K, M]^T b [K, N]
+// c [M, N] (float32 or bfloat16) += a [K, M]^T b [K, N]
 void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b);
 
 }  // namespace vsgrpo::bf16

@@ -98,6 +98,16 @@ VSGRPO_AVX512_BF16 void store_rows(const float* sums, int64_t rows, int64_t widt
     _mm512_mask_storeu_epi16(out + 32, high, right);
   }
 }
+
+VSGRPO_AVX512_BF16 void add_rows(const float* sums, int64_t rows, int64_t width, Half* out, int64_t stride) {
+  for (int64_t m = 0; m < rows; ++m, sums += kPanel, out += stride) {
+    for (int64_t j = 0; j < width; j += 32) {
+      const __mmask16 low = first_16(width - j), high = first_16(std::max<int64_t>(0, width - j - 16));
+      const __m512 left = widen_16(out + j, low) + _mm512_loadu_ps(sums + j), right = widen_16(out + j + 16, high) + _mm512_loadu_ps(sums + j + 16);
+      _mm512_mask_storeu_epi16(out + j, first_32(width - j), round_32(left, right));
+    }
+  }
+}
 #else
 namespace {
 [[noreturn]] void none() { fail("INTERNAL", "[bf16] this processor has no block kernels"); }
@@ -106,6 +116,7 @@ void pack_natural(const Matrix&, int64_t, int64_t, int64_t, Half*) { none(); }
 void pack_transposed(const Matrix&, int64_t, int64_t, int64_t, Half*) { none(); }
 void transpose_columns(const Matrix&, int64_t, int64_t, int64_t, Half*) { none(); }
 void store_rows(const float*, int64_t, int64_t, const Half*, Half*, int64_t) { none(); }
+void add_rows(const float*, int64_t, int64_t, Half*, int64_t) { none(); }
 #endif
 
 }  // namespace vsgrpo::bf16

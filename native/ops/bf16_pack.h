@@ -28,4 +28,7 @@ void transpose_columns(const Matrix& a, int64_t first, int64_t count, int64_t st
 // sums [rows, kPanel] -> the first `width` of every row, rounded, with bias (or null) added: out [rows, width], rows `stride` apart.
 void store_rows(const float* sums, int64_t rows, int64_t width, const Half* bias, Half* out, int64_t stride);
 
+// The same sums added to what `out` holds.
+void add_rows(const float* sums, int64_t rows, int64_t width, Half* out, int64_t stride);
+
 }  // namespace vsgrpo::bf16

@@ -30,6 +30,17 @@ struct Linear : torch::autograd::Function<Linear> {
   }
 };
 
+// grad[id] += the sum of the rows that have the id, in float32 whatever the gradient's type.
+void add_embedding_rows(at::Tensor& grad, const at::Tensor& ids, const at::Tensor& rows) {
+  if (grad.scalar_type() == at::kFloat) {
+    grad.index_add_(0, ids, rows.to(at::kFloat));
+    return;
+  }
+  const auto [distinct, which, counts] = at::_unique2(ids, /*sorted=*/true, /*return_inverse=*/true);
+  const at::Tensor sums = at::zeros({distinct.size(0), grad.size(1)}, at::kFloat).index_add_(0, which, rows.to(at::kFloat));
+  grad.index_add_(0, distinct, sums.to(grad.scalar_type()));
+}
+
 struct Embedding : torch::autograd::Function<Embedding> {
   static Variable forward(AutogradContext* ctx, const Variable& ids, const Variable& anchor, Parameter* weight) {
     (void)anchor;
@@ -40,7 +51,7 @@ struct Embedding : torch::autograd::Function<Embedding> {
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     Parameter* weight = parameter(ctx, "weight");
-    if (weight->trainable()) weight->grad.index_add_(0, ctx->get_saved_variables()[0], grads[0].to(at::kFloat));
+    if (weight->trainable()) add_embedding_rows(weight->grad, ctx->get_saved_variables()[0], grads[0]);
     return {Variable(), Variable(), Variable()};
   }
 };

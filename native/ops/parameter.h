@@ -1,5 +1,5 @@
 // A weight and where its gradient accumulates. Weights live outside the autograd graph: each op adds its weight gradient
-// straight into `grad`, so no temporary of the weight's size exists and accumulation over micro-batches is in fp32.
+// straight into `grad`, so no temporary of the weight's size exists.
 #pragma once
 #include "core/pch.h"
 
@@ -7,10 +7,10 @@ namespace vsgrpo {
 
 struct Parameter {
   at::Tensor value;  // float32 or bfloat16
-  at::Tensor grad;   // float32, `+=` by every backward; undefined while frozen
+  at::Tensor grad;   // `+=` by every backward: in float32, or where memory counts more in bfloat16; undefined while frozen
 
   bool trainable() const { return grad.defined(); }
-  void make_trainable() { grad = at::zeros(value.sizes(), at::kFloat); }
+  void make_trainable(at::ScalarType grad_type = at::kFloat) { grad = at::zeros(value.sizes(), grad_type); }
 };
 
 // A tensor without elements that requires gradients: passed to ops whose own inputs carry none (patches, token ids), so

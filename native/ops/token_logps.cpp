@@ -107,16 +107,20 @@ void run_chunk(const Pass& pass, at::Tensor& logits, int64_t first, int64_t coun
   });
 }
 
-// Calls body(first, count, hidden, logits) for every chunk of rows; hidden and logits have rows up to a bucket, and the
-// logits of all chunks one memory.
+// Calls body(first, count, hidden, logits) for every chunk of rows; hidden and logits have rows up to a bucket.
 template <typename Body>
 void for_chunks(const Pass& pass, const Body& body) {
-  at::Tensor memory;
+  const auto shared = logits_memory();
+  at::Tensor& memory = *shared;
   for (int64_t first = 0; first < pass.rows(); first += pass.chunk_rows()) {
     const int64_t count = std::min(pass.chunk_rows(), pass.rows() - first);
     const at::Tensor hidden = pass.chunk(first, count);
-    if (!memory.defined()) memory = at::empty({hidden.size(0), pass.vocab()}, hidden.options());
-    at::Tensor logits = memory.narrow(0, 0, hidden.size(0));
+    const int64_t values = hidden.size(0) * pass.vocab();
+    if (!memory.defined() || memory.scalar_type() != hidden.scalar_type() || memory.numel() < values) {
+      memory.reset();
+      memory = at::empty({values}, hidden.options());
+    }
+    at::Tensor logits = memory.narrow(0, 0, values).view({hidden.size(0), pass.vocab()});
     matmul_nt_into(logits, hidden, pass.weight);
     body(first, count, hidden, logits);
   }
@@ -141,6 +145,13 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
     if (weight.trainable()) add_matmul_tn(weight.grad, logits, rows);
   });
   return pass.stats;
+}
+
+std::shared_ptr<at::Tensor> logits_memory() {
+  static thread_local std::weak_ptr<at::Tensor> known;
+  auto memory = known.lock();
+  if (!memory) known = memory = std::make_shared<at::Tensor>();
+  return memory;
 }
 
 float row_lse(const float* logits, int64_t vocab, float temperature) { return summarize(logits, vocab, 1.0f / temperature).lse; }

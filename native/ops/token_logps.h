@@ -26,6 +26,10 @@ TokenStats token_logps(const at::Tensor& hidden, const Parameter& weight, const 
 TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, const at::Tensor& targets, double temperature,
                                 const TokenLoss& loss, at::Tensor& d_hidden);
 
+// The memory that a chunk's logits lie in. While somebody holds it, all passes of the thread use the same: pages from the
+// operating system take a third of the time that the product takes which fills them.
+std::shared_ptr<at::Tensor> logits_memory();
+
 // Log-sum-exp of one row of logits / temperature, by the same code: what the sampler's log-probabilities are made of.
 float row_lse(const float* logits, int64_t vocab, float temperature);
 

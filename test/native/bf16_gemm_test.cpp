@@ -35,6 +35,9 @@ TEST_CASE("bf16 products have every element right, whatever the remainders") {
     at::Tensor sum = at::ones({m, n});
     vsgrpo::bf16::add_matmul_tn(sum, a.t().contiguous(), b.t().contiguous());
     CHECK_LE(golden::relative(sum, at::mm(a32, b32.t()) + 1), 1e-5);
+    at::Tensor rounded = at::ones({m, n}, at::kBFloat16);
+    vsgrpo::bf16::add_matmul_tn(rounded, a.t().contiguous(), b.t().contiguous());
+    CHECK(at::equal(rounded, sum.to(at::kBFloat16)));
   }
 }
 
