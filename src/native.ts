@@ -161,6 +161,8 @@ export interface OptimizerOptions {
   readonly weightDecay: number
   /** Of the moments; float32 unless said. */
   readonly stateDtype?: DType
+  /** Of the model's gradients, from here on; float32 unless said. */
+  readonly gradDtype?: DType
 }
 
 export interface NativeOptimizer {

@@ -4,6 +4,14 @@
 #include "core/check.h"
 
 namespace vsgrpo {
+namespace {
+
+// What the model keeps of prompts was computed with the weights that are about to change.
+void forget_prompts(const std::weak_ptr<Qwen2VL>& model) {
+  if (const auto changed = model.lock()) changed->forget_prompts();
+}
+
+}  // namespace
 
 Napi::Function OptimizerWrap::define(Napi::Env env) {
   return DefineClass(env, "Optimizer",
@@ -44,7 +52,7 @@ Napi::Value OptimizerWrap::step(const Napi::CallbackInfo& info) {
     return engine_.run<double>(
         info.Env(),
         [=, model = model_] {
-          if (const auto changed = model.lock()) changed->forget_prompts();
+          forget_prompts(model);
           return optimizer->step(lr, max_norm);
         },
         [](Napi::Env env, double& norm) -> Napi::Value {
@@ -68,7 +76,7 @@ Napi::Value OptimizerWrap::load(const Napi::CallbackInfo& info) {
     const auto optimizer = use();
     const std::string file = text_argument(info, 0, "load: file");
     return engine_.run(info.Env(), [=, model = model_] {
-      if (const auto changed = model.lock()) changed->forget_prompts();
+      forget_prompts(model);
       optimizer->load(file);
     });
   });

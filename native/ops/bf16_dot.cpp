@@ -15,7 +15,6 @@ namespace vsgrpo::bf16 {
 #ifdef __x86_64__
 namespace {
 
-
 struct Product {
   const Half* x;
   int64_t x_stride;
@@ -44,9 +43,7 @@ VSGRPO_AVX512_BF16 inline __m512 sums_of(const __m512 (&v)[16]) {
 
 VSGRPO_AVX512_BF16 inline __m512bh load(const Half* from) { return (__m512bh)_mm512_loadu_si512(from); }
 
-VSGRPO_AVX512_BF16 inline __m512bh load_tail(const Half* from, int64_t count) {
-  return (__m512bh)_mm512_maskz_loadu_epi16(static_cast<__mmask32>((1u << count) - 1), from);
-}
+VSGRPO_AVX512_BF16 inline __m512bh load_tail(const Half* from, __mmask32 mask) { return (__m512bh)_mm512_maskz_loadu_epi16(mask, from); }
 
 // One row of the matrix with T rows of x: T sums, and zeros. All loops over T unroll: the accumulators live in registers.
 template <int T>
@@ -55,16 +52,15 @@ VSGRPO_AVX512_BF16 inline __m512 dot_row(const Half* x, int64_t x_stride, const 
 #pragma GCC unroll 16
   for (int t = 0; t < 16; ++t) acc[t] = _mm512_setzero_ps();
   const int64_t whole = inner / 32 * 32;
-  for (int64_t k = 0; k < whole; k += 32) {
-    const __m512bh b = load(w + k);
+  for (int64_t k = 0; k < inner; k += 32) {
+    const __mmask32 mask = first_32(inner - k);
+    const __m512bh b = k < whole ? load(w + k) : load_tail(w + k, mask);
     __builtin_prefetch(w + k + kAhead);
 #pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) acc[t] = _mm512_dpbf16_ps(acc[t], load(x + t * x_stride + k), b);
-  }
-  if (whole < inner) {
-    const __m512bh b = load_tail(w + whole, inner - whole);
-#pragma GCC unroll 16
-    for (int t = 0; t < T; ++t) acc[t] = _mm512_dpbf16_ps(acc[t], load_tail(x + t * x_stride + whole, inner - whole), b);
+    for (int t = 0; t < T; ++t) {
+      const __m512bh a = k < whole ? load(x + t * x_stride + k) : load_tail(x + t * x_stride + k, mask);
+      acc[t] = _mm512_dpbf16_ps(acc[t], a, b);
+    }
   }
   return sums_of(acc);
 }

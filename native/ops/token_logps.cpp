@@ -10,7 +10,7 @@
 namespace vsgrpo {
 namespace {
 
-constexpr int64_t kChunkBytes = 256 << 20;  // logits of one chunk, in the model's type
+constexpr int64_t kChunkBytes = 96 << 20;  // logits of one chunk, in the model's type
 
 // What one row of logits says: log-sum-exp of z = logits / T, mean of z under the softmax, the most likely token.
 struct RowSummary {

@@ -14,9 +14,9 @@ export interface ParameterBytes {
   readonly optimizer: number
 }
 
-export function parameterBytes(dtype: DType, moments: DType): ParameterBytes {
+export function parameterBytes(dtype: DType, moments: DType, gradients: DType): ParameterBytes {
   const low = dtype === 'bfloat16' ? 2 : 0
-  return { weight: bytesOf(dtype), gradient: 4, optimizer: 2 * bytesOf(moments) + low }
+  return { weight: bytesOf(dtype), gradient: bytesOf(gradients), optimizer: 2 * bytesOf(moments) + low }
 }
 
 /** native/ops/token_logps.cpp: logits of one chunk, and the least rows that it has. */

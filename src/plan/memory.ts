@@ -80,9 +80,9 @@ function samplingOf(workload: Workload, { tokensPerGeneration }: Setup): number 
   return promptsWithin(workload, tokensPerGeneration, workload.generation?.prompts ?? 0)
 }
 
-function heldParts(shape: ModelShape, { load, reference, optimStateDtype }: Setup) {
+function heldParts(shape: ModelShape, { load, reference, optimStateDtype, gradDtype }: Setup) {
   const { total, trainable } = countParameters(shape, load)
-  const bytes = parameterBytes(load.dtype, optimStateDtype)
+  const bytes = parameterBytes(load.dtype, optimStateDtype, gradDtype)
   return {
     weights: total * bytes.weight,
     reference: reference ? total * bytes.weight : 0,

@@ -116,6 +116,7 @@ function setupOf({ config, needsReference }: StepPlan, load: LoadOptions): Setup
     load,
     reference: needsReference && !load.lora,
     optimStateDtype: config.optimStateDtype,
+    gradDtype: config.gradDtype,
     gradientCheckpointing: config.gradientCheckpointing,
     tokensPerMicroBatch: config.tokensPerMicroBatch,
     tokensPerGeneration: defaultTokensPerBatch,

@@ -65,6 +65,7 @@ function changes({ algorithm, shape, workload, setup }: Run): Change[] {
     ...(setup.optimStateDtype === 'bfloat16'
       ? []
       : [set('optimStateDtype: bfloat16', { optimStateDtype: 'bfloat16' })]),
+    ...(setup.gradDtype === 'bfloat16' ? [] : [set('gradDtype: bfloat16', { gradDtype: 'bfloat16' })]),
     ...(gradientCheckpointing ? [] : [set('gradientCheckpointing: true', { gradientCheckpointing: true })]),
     ...(load.dtype === 'float32' ? [set('dtype: bfloat16', { load: { ...load, dtype: 'bfloat16' } })] : []),
     ...(load.freezeVision ? [] : [set('freezeVision: true', { load: { ...load, freezeVision: true } })]),

@@ -8,4 +8,5 @@ export interface Setup extends Budgets {
   readonly reference: boolean
   /** Of the optimizer's moments. */
   readonly optimStateDtype: DType
+  readonly gradDtype: DType
 }

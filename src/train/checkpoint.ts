@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeLeftovers, writeFolder } from '../atomic-folder.js'
-import { InputError, systemCause } from '../errors.js'
+import { fromNative, InputError, systemCause, VsgrpoError } from '../errors.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Prompt } from '../types.js'
@@ -81,10 +81,23 @@ export class Checkpoints {
     return join(this.folder, `step-${step}`)
   }
 
-  /** The folder of the newest checkpoint; undefined when there is none. */
-  latest(): string | undefined {
-    const name = this.list().at(-1)
-    return name === undefined ? undefined : join(this.folder, name)
+  /** Their folders. */
+  newestFirst(): string[] {
+    return this.list()
+      .reverse()
+      .map((name) => join(this.folder, name))
+  }
+
+  /** Of the newest that has one to read. */
+  newestState(): TrainerState | undefined {
+    for (const dir of this.newestFirst()) {
+      try {
+        return readState(dir)
+      } catch (error) {
+        if (!isDamage(error)) throw error
+      }
+    }
+    return undefined
   }
 
   /** Names by step, oldest first. */
@@ -105,21 +118,21 @@ async function fill<S extends Sample>(dir: string, { policy, optimizer, algorith
 
 /** Reads `trainer.json`; an InputError when the folder is no checkpoint of a run. */
 export function readState(dir: string): TrainerState {
-  const file = join(dir, stateFile)
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as TrainerState
-  } catch (error) {
-    throw new InputError(`[resume] ${dir} is not a checkpoint of a run: cannot read ${file}: ${systemCause(error)}`, {
-      code: 'ERR_VSGRPO_CHECKPOINT',
-      hint: 'Remove that folder, so that the run goes on from the one before it, or name another checkpoint.',
-      cause: error,
-    })
-  }
+  return readJson(dir, stateFile) as TrainerState
+}
+
+/** Whether an error says that a checkpoint cannot be read, or not by this model. */
+export function isDamage(error: unknown): error is VsgrpoError {
+  return error instanceof VsgrpoError && error.code === 'ERR_VSGRPO_CHECKPOINT'
 }
 
 /** Loads the optimizer's state from a checkpoint. */
-export function loadOptimizer(dir: string, optimizer: NativeOptimizer): Promise<void> {
-  return optimizer.load(join(dir, optimizerFile))
+export async function loadOptimizer(dir: string, optimizer: NativeOptimizer): Promise<void> {
+  try {
+    await optimizer.load(join(dir, optimizerFile))
+  } catch (error) {
+    throw fromNative(error)
+  }
 }
 
 /** The completions that a checkpoint still had to train on, if any. */
@@ -127,11 +140,23 @@ export async function readPending<S extends Sample>(
   dir: string,
   encode: (index: number) => Promise<Prompt>,
 ): Promise<Prepared<S> | undefined> {
-  const file = join(dir, samplesFile)
-  if (!existsSync(file)) return undefined
-  const saved = JSON.parse(readFileSync(file, 'utf8'), reviveArray) as Omit<Unit<S>, 'prompt'>[][]
+  if (!existsSync(join(dir, samplesFile))) return undefined
+  const saved = readJson(dir, samplesFile, reviveArray) as Omit<Unit<S>, 'prompt'>[][]
   const withPrompt = async (unit: Omit<Unit<S>, 'prompt'>) => ({ ...unit, prompt: await encode(unit.index) })
   return { updates: await Promise.all(saved.map((units) => Promise.all(units.map(withPrompt)))), tokens: 0 }
+}
+
+function readJson(dir: string, name: string, revive?: (key: string, value: unknown) => unknown): unknown {
+  const file = join(dir, name)
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'), revive)
+  } catch (error) {
+    throw new InputError(`[resume] ${dir} is not a checkpoint of a run: cannot read ${file}: ${systemCause(error)}`, {
+      code: 'ERR_VSGRPO_CHECKPOINT',
+      hint: 'Name another checkpoint, or resumeFromCheckpoint: true, which takes the newest that is whole.',
+      cause: error,
+    })
+  }
 }
 
 /** Prompts are left out: they come from the dataset again. */

@@ -37,6 +37,11 @@ export const trainingFields = {
   adamEpsilon: number(1e-8, 0),
   /** In what AdamW keeps its two moments; 'bfloat16', rounded stochastically, takes half the memory. Not in TRL. */
   optimStateDtype: choice('float32', ['float32', 'bfloat16']),
+  /**
+   * In what gradients accumulate over micro-batches; 'bfloat16', as torch keeps those of a bfloat16 model, takes half the
+   * memory. Not in TRL.
+   */
+  gradDtype: choice('float32', ['float32', 'bfloat16']),
   /** Gradients are scaled down to this norm. */
   maxGradNorm: number(1, 0),
   /** Of the data order and of sampling. */

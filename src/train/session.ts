@@ -4,7 +4,6 @@
  */
 import type { Dataset } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
-import { InputError } from '../errors.js'
 import type { Reporter } from '../log/reporter.js'
 import { runFolder } from '../log/run-folder.js'
 import { tensorboard } from '../log/tensorboard.js'
@@ -12,12 +11,13 @@ import type { Policy, PolicyProcessor } from '../policy.js'
 import type { Example, Metrics, Prompt } from '../types.js'
 import { version } from '../version.js'
 import type { Algorithm, Sample } from './algorithm.js'
-import { Checkpoints, loadOptimizer, readPending, readState } from './checkpoint.js'
+import { Checkpoints } from './checkpoint.js'
 import type { TrainingValues } from './config.js'
 import type { EndEvent, TrainEvent } from './events.js'
 import { type GuardOptions, Guards } from './guards.js'
-import { runLoop, type StartingPoint } from './loop.js'
+import { runLoop } from './loop.js'
 import { PromptCache } from './prompt-cache.js'
+import { beginRun } from './resume.js'
 import { mediaPaths } from './rollout.js'
 
 /** Called with every event; 'stop' ends the run after the current step. */
@@ -44,7 +44,7 @@ export interface TrainerOptions {
 }
 
 export interface TrainOptions {
-  /** A checkpoint's folder, or true for the newest in `outputDir`. */
+  /** A checkpoint's folder, or true for the newest in `outputDir` that is whole. */
   readonly resumeFromCheckpoint?: boolean | string
 }
 
@@ -88,14 +88,11 @@ export async function* runSession<S extends Sample>(
     const encode = createEncoder(options, dataset)
     const loader = createLoader({ ...recipe, ...loaderSettings(options, config), length: dataset.length })
     const checkpoints = config.outputDir ? new Checkpoints(config.outputDir, config.saveTotalLimit) : undefined
-    const resumeDir = findCheckpoint(resumeFromCheckpoint, checkpoints)
-    const start = resumeDir ? await restore<S>(resumeDir, { policy, dataset, encode, config }) : freshStart
-    const { algorithm, dispose } = await recipe.begin()
-    cleanups.unshift(dispose)
-    const optimizer = policy.createOptimizer(optimizerSettings(config))
-    cleanups.unshift(() => optimizer.dispose())
-    if (resumeDir) await loadOptimizer(resumeDir, optimizer)
-    if (resumeDir) await algorithm.restore?.(resumeDir)
+    const createOptimizer = () => policy.createOptimizer(optimizerSettings(config))
+    const parts = { policy, dataset, encode, config, begin: recipe.begin, createOptimizer }
+    const start = await beginRun<S>(resumeFromCheckpoint, checkpoints, parts)
+    cleanups.unshift(() => start.dispose())
+    const { algorithm, optimizer } = start
     const events = runLoop<S>({
       ...recipe,
       policy,
@@ -190,54 +187,15 @@ class Delivery {
   }
 }
 
-function findCheckpoint(wanted: boolean | string, checkpoints: Checkpoints | undefined): string | undefined {
-  if (typeof wanted === 'string' || !wanted) return wanted || undefined
-  const latest = checkpoints?.latest()
-  if (latest) return latest
-  throw new InputError('[resume] no checkpoint to go on from in outputDir; start without resumeFromCheckpoint', {
-    code: 'ERR_VSGRPO_CHECKPOINT',
-  })
-}
-
-interface RestoreOptions {
-  readonly policy: Policy
-  readonly dataset: Dataset
-  readonly encode: (index: number) => Promise<Prompt>
-  readonly config: TrainingValues
-}
-
-const freshStart = { from: { step: 0, numTokens: 0 }, warnings: [] }
-
-/** Puts the policy back to a checkpoint, and says which options are not what they were. */
-async function restore<S extends Sample>(dir: string, { policy, dataset, encode, config }: RestoreOptions) {
-  const state = readState(dir)
-  if (state.datasetLength !== dataset.length) {
-    throw new InputError(
-      `[resume] ${dir} was trained on ${state.datasetLength} rows, the dataset has ${dataset.length}; give the same dataset`,
-    )
-  }
-  const pending = await readPending<S>(dir, encode)
-  await policy.restore(dir)
-  const from: StartingPoint<S> = { step: state.step, numTokens: state.numTokens, pending, best: state.best }
-  return { from, warnings: changedOptions(state.args, { ...config }) }
-}
-
-/** Options that change what a run computes; where it writes and what it logs may change freely. */
-function changedOptions(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
-  const free = /^(outputDir|reportTo|save|log|eval|numCompletionsToPrint|perDeviceEval|tokensPerMicroBatch)/
-  const names = Object.keys(now).filter((name) => !free.test(name))
-  const changed = names.filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name]))
-  return changed.map((name) => `${name} was ${before[name]} in the checkpoint and is ${now[name]} now`)
-}
-
 function loaderSettings({ trainDataset, mediaKey }: TrainerOptions, config: TrainingValues) {
   const keyOf = mediaKey ?? ((example: Example) => JSON.stringify(mediaPaths(example.messages)))
   const media = { keyOf: (index: number) => keyOf(trainDataset.get(index)), together: config.promptsPerMedia }
   return { seed: config.seed, shuffle: config.shuffleDataset, media }
 }
 
-function optimizerSettings({ adamBeta1, adamBeta2, adamEpsilon, weightDecay, optimStateDtype }: TrainingValues) {
-  return { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay, stateDtype: optimStateDtype }
+function optimizerSettings({ adamBeta1, adamBeta2, adamEpsilon, weightDecay, ...dtypes }: TrainingValues) {
+  const { optimStateDtype: stateDtype, gradDtype } = dtypes
+  return { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay, stateDtype, gradDtype }
 }
 
 function countSteps<S extends Sample>({ config, updatesPerBatch }: Recipe<S>, batchesPerEpoch: number): number {
@@ -251,7 +209,9 @@ function describe<S extends Sample>(options: TrainerOptions, recipe: Recipe<S>, 
     algorithm,
     model: { dir: model.dir, parameters, trainable, dtype, ...(model.lora ? { lora: model.lora } : {}) },
     trainRows: trainDataset.length,
+    ...(trainDataset.files?.length ? { trainFiles: trainDataset.files } : {}),
     ...(evalDataset ? { evalRows: evalDataset.length } : {}),
+    ...(evalDataset?.files?.length ? { evalFiles: evalDataset.files } : {}),
     ...recipe.description,
     args: recipe.config,
   }

@@ -169,7 +169,7 @@ console.log(JSON.stringify([model.info().trainable, loaded - begun, rss() - load
     expect(code, err).toBe(0)
     const [parameters = 0, ...measured] = JSON.parse(out) as number[]
     expect(parameters).toBe(countParameters(shape, { trainable: true, freezeVision: false }).trainable)
-    const { weight, gradient, optimizer } = parameterBytes('bfloat16', 'float32')
+    const { weight, gradient, optimizer } = parameterBytes('bfloat16', 'float32', 'float32')
     const predicted = [weight + gradient, optimizer].map((bytes) => bytes * parameters)
     for (const [i, bytes] of predicted.entries()) {
       console.log(`${i === 0 ? 'weights and gradients' : 'optimizer'}: ${percent(bytes / (measured[i] ?? 0) - 1)} off`)

@@ -96,6 +96,8 @@ describe('the peak', () => {
     expect(parts).toMatchObject({ weights: 4 * 2_208_985_600, optimizer: 8 * 2_208_985_600 })
     const small = predictMemory(qwen2b, step, { ...setup, optimStateDtype: 'bfloat16' })
     expect(small.parts.optimizer).toBe(6 * 2_208_985_600)
+    const { gradients } = predictMemory(qwen2b, step, { ...setup, gradDtype: 'bfloat16' }).parts
+    expect(gradients).toBe(2 * 2_208_985_600)
   })
 
   it('has the prompts’ pass of sampling from then on, where learning goes on from it', () => {

@@ -42,6 +42,7 @@ export const setup: Setup = {
   load: { dtype: 'bfloat16', trainable: true, freezeVision: false },
   reference: true,
   optimStateDtype: 'float32',
+  gradDtype: 'float32',
   gradientCheckpointing: false,
   tokensPerMicroBatch: 8192,
   tokensPerGeneration: 32_768,
