@@ -14,6 +14,7 @@ const alone = { pool: 'forks', fileParallelism: false, testTimeout: 300_000, hoo
 export default defineConfig({
   test: {
     passWithNoTests: true,
+    globalSetup: 'test/temporary-folder.ts',
     projects: [
       { resolve: { alias }, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
       { resolve: { alias }, test: { name: 'train', include: ['test/train/**/*.test.ts'], ...alone } },

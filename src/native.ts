@@ -6,6 +6,8 @@ import type { GrpoOptions } from './losses/grpo-options.js'
 import { loadAddon } from './setup/addon.js'
 
 export type DType = 'float32' | 'bfloat16'
+/** Of an optimizer's moments: 'int8' are 8-bit codes with an absmax per block, as bitsandbytes keeps them. */
+export type StateDType = DType | 'int8'
 
 /** A forest of ragged segments over packed rows: attention is causal within a segment and full over all its ancestors. */
 export interface Batch {
@@ -160,7 +162,7 @@ export interface OptimizerOptions {
   /** Applied to matrices only, as transformers' Trainer does. */
   readonly weightDecay: number
   /** Of the moments; float32 unless said. */
-  readonly stateDtype?: DType
+  readonly stateDtype?: StateDType
   /** Of the model's gradients, from here on; float32 unless said. */
   readonly gradDtype?: DType
 }

@@ -18,7 +18,7 @@ const reward = ({ text }) => ([...text].length % 8) / 8
  * @property {number} warmup
  * @property {number} steps
  * @property {number} seed
- * @property {boolean} [lean] checkpointed layers and bfloat16 moments
+ * @property {boolean} [lean] checkpointed layers, moments in 8 bits, gradients in bfloat16
  * @property {boolean} [shared] false: every completion with its own prompt
  */
 
@@ -58,7 +58,7 @@ export function stepArgs({ questions, group, newTokens, warmup, steps, seed, lea
     promptsPerMedia: questions,
     saveStrategy: 'no',
     logCompletions: false,
-    ...(lean ? { gradientCheckpointing: true, optimStateDtype: 'bfloat16' } : {}),
+    ...(lean ? { gradientCheckpointing: true, optimStateDtype: 'int8', gradDtype: 'bfloat16' } : {}),
   }
 }
 

@@ -57,6 +57,9 @@ at::ScalarType to_dtype(const std::string& name) {
   fail("BAD_ARGUMENT", "[dtype] expected float32 or bfloat16, got ", name);
 }
 
+// Of moments: 'int8' are codes.
+at::ScalarType to_state_dtype(const std::string& name) { return name == "int8" ? at::kByte : to_dtype(name); }
+
 Surrogate to_surrogate(const std::string& name) {
   if (name == "clip") return Surrogate::kClip;
   if (name == "cispo") return Surrogate::kCispo;
@@ -195,7 +198,8 @@ Loss to_loss(const Napi::Object& from) {
 
 AdamWOptions to_adamw_options(const Napi::Object& from) {
   return {number(from, "beta1"), number(from, "beta2"), number(from, "epsilon"), number(from, "weightDecay"),
-          from.Has("stateDtype") ? to_dtype(text(from, "stateDtype")) : at::kFloat};
+          from.Has("stateDtype") ? to_state_dtype(text(from, "stateDtype")) : at::kFloat,
+          from.Has("gradDtype") ? to_dtype(text(from, "gradDtype")) : at::kFloat};
 }
 
 ModelOptions to_model_options(const Napi::Object& from) {

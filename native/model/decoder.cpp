@@ -11,6 +11,7 @@
 namespace vsgrpo {
 namespace {
 
+// Least bucket of the last layer: a pass over prompts wants one row of each.
 constexpr int64_t kFewRows = 16;
 
 }  // namespace
@@ -32,6 +33,22 @@ Qkv DecoderLayer::project(const at::Tensor& x, const RopeTable& rope, bool adapt
 at::Tensor DecoderLayer::finish(const at::Tensor& x, const at::Tensor& attention, bool adapter) {
   const at::Tensor h = x + o_.forward(attention, adapter);
   return h + down_.forward(swiglu(gate_up_.forward(rms_norm(h, post_norm_, config_.rms_eps), adapter)), adapter);
+}
+
+at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, size_t index,
+                                 const at::Tensor& rows) {
+  Qkv qkv = project(x, rope, pass.adapter);
+  if (pass.cache) {
+    pass.cache->k.push_back(qkv.k);
+    pass.cache->v.push_back(qkv.v);
+  }
+  if (pass.prefix) {
+    qkv.k = at::cat({pass.prefix->k[index].narrow(0, 0, pass.prefix_rows), qkv.k});
+    qkv.v = at::cat({pass.prefix->v[index].narrow(0, 0, pass.prefix_rows), qkv.v});
+  }
+  const at::Tensor attention = forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true);
+  if (!rows.defined()) return finish(x, attention, pass.adapter);
+  return finish(x.index_select(0, rows), attention.index_select(0, rows), pass.adapter);
 }
 
 std::vector<DecoderLayer::Part> DecoderLayer::parts() {
@@ -86,22 +103,6 @@ Decoder::Decoder(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
 
 RopeTable Decoder::rope(const at::Tensor& positions) const {
   return mrope_table(positions, config_.head_dim, config_.rope_theta, config_.mrope_section, embed_tokens.value.scalar_type());
-}
-
-at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, size_t index,
-                                 const at::Tensor& rows) {
-  Qkv qkv = project(x, rope, pass.adapter);
-  if (pass.cache) {
-    pass.cache->k.push_back(qkv.k);
-    pass.cache->v.push_back(qkv.v);
-  }
-  if (pass.prefix) {
-    qkv.k = at::cat({pass.prefix->k[index].narrow(0, 0, pass.prefix_rows), qkv.k});
-    qkv.v = at::cat({pass.prefix->v[index].narrow(0, 0, pass.prefix_rows), qkv.v});
-  }
-  const at::Tensor attention = forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true);
-  if (!rows.defined()) return finish(x, attention, pass.adapter);
-  return finish(x.index_select(0, rows), attention.index_select(0, rows), pass.adapter);
 }
 
 at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& forest, const PassOptions& pass) {

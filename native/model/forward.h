@@ -48,7 +48,7 @@ class Forward {
   std::shared_ptr<Qwen2VL> model_;
   at::Tensor target_ids_;
   double temperature_;
-  bool logit_mean_;
+  bool logit_mean_, checkpoint_;
   std::shared_ptr<const PromptPass> prompts_;  // what the graph begins with, when generation has run it
   at::Tensor hidden_;  // [K, H] after the final norm; carries the graph
   bool has_graph_;

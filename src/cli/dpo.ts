@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Dataset } from '../data/index.js'
 import { preferencePairs } from '../data/pairs.js'
+import { InputError } from '../errors.js'
 import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
 import { resolveDPOConfig } from '../train/dpo-config.js'
 import { DPOTrainer } from '../train/trainer.js'
@@ -43,7 +44,21 @@ async function prepare(config: Config): Promise<Training> {
 function withPairs(config: Config, dataset: Dataset): Dataset {
   const given = config.section('pairs')
   const isWanted = config.get('pairs') === true || Object.keys(given).length > 0
-  return isWanted ? locating(config, () => preferencePairs(dataset, given)) : dataset
+  if (isWanted) return locating(config, () => preferencePairs(dataset, given))
+  if (config.get('args.onUnusableRow') !== 'skip') refuseQuestions(dataset)
+  return dataset
+}
+
+/** Before the model is loaded: what looks like a set of questions lacks one line of the configuration. */
+function refuseQuestions(dataset: Dataset): void {
+  if (dataset.length === 0) return
+  const { chosen, rejected, answer, completion } = dataset.get(0)
+  if (chosen !== undefined || rejected !== undefined || (answer ?? completion) === undefined) return
+  throw new InputError(
+    `${dataset.where?.(0)}: chosen, rejected: expected two answers, got a question with its answer; ` +
+      'give both, or have wrong answers made: pairs: { hardness: hard }',
+    { code: 'ERR_VSGRPO_DATA' },
+  )
 }
 
 const help = `

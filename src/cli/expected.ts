@@ -2,7 +2,7 @@
 import type { Dataset } from '../data/index.js'
 import { type AlgorithmName, expectation, plan, refusal } from '../plan/index.js'
 import type { LoadModelOptions } from '../policy.js'
-import { Checkpoints, readState } from '../train/checkpoint.js'
+import { Checkpoints } from '../train/checkpoint.js'
 
 /** A run before anything is loaded. */
 export interface Planned {
@@ -40,7 +40,6 @@ export async function checkPlan({ algorithm, trainDataset, given }: Planned, pla
 
 /** A run goes on with the micro-batches that it began with: their sums are rounded alike. */
 function resumed(outputDir: string): Picked {
-  const dir = new Checkpoints(outputDir).latest()
-  const tokens = dir && readState(dir).args.tokensPerMicroBatch
+  const tokens = new Checkpoints(outputDir).newestState()?.args.tokensPerMicroBatch
   return typeof tokens === 'number' ? { tokensPerMicroBatch: tokens } : {}
 }

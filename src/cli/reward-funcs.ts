@@ -51,6 +51,11 @@ export async function loadRewards(config: Config): Promise<RewardFunc[]> {
   if (names.length === 0) {
     throw wrong(config, `expected a list of rewards, got nothing; e.g. [accuracy, ./rewards.mjs#short]`)
   }
+  const known = names.map((name) => (typeof name === 'string' ? canonical(name) : name))
+  const twice = known.find((name, i) => known.indexOf(name) < i)
+  if (twice !== undefined) {
+    throw wrong(config, `expected every reward once, got ${twice} twice; say in rewardWeights how much it counts`)
+  }
   return Promise.all(names.map((name) => loadReward(name, config)))
 }
 
@@ -58,7 +63,7 @@ async function loadReward(name: unknown, config: Config): Promise<RewardFunc> {
   if (typeof name !== 'string' || name === '') {
     throw wrong(config, `expected a name or ./file.mjs#name, got ${JSON.stringify(name)}`)
   }
-  const known = own(builtIn, own(aliases, camelCase(name)) ?? name) ?? own(builtIn, camelCase(name))
+  const known = own(builtIn, canonical(name))
   if (known) return known()
   const made = rewardWithNumbers(name, config)
   if (made) return made
@@ -67,6 +72,13 @@ async function loadReward(name: unknown, config: Config): Promise<RewardFunc> {
   const close = nearest(name, all) ?? nearest(name.split(':')[0] ?? name, all)
   const cure = close ? `did you mean ${close}?` : `there are ${Object.keys(builtIn).join(', ')}, overlong:512:128`
   throw wrong(config, `no built-in reward is called ${name}; ${cure} A reward of your own is ./file.mjs#name`)
+}
+
+/** One name for all that mean the same built-in reward: TRL's, and those in snake_case. */
+function canonical(name: string): string {
+  const camel = camelCase(name)
+  const alias = own(aliases, camel)
+  return alias ?? (own(builtIn, name) ? name : own(builtIn, camel) ? camel : name)
 }
 
 /** The entry of that name, and nothing that every object has. */

@@ -71,7 +71,7 @@ interface RunOptions {
 async function runTraining(training: Training, { ignorePlan, ...run }: RunOptions): Promise<void> {
   const { outputDir, train } = training
   const { model, options, resume } = run
-  checkFolder(outputDir, resume)
+  checkFolder(outputDir, run)
   const expected = ignorePlan ? undefined : await checkPlan(training, { ...run, outputDir })
   const result = await interruptible(async (signal) => {
     const policy = await loadModel(model, options)
@@ -89,10 +89,10 @@ async function runTraining(training: Training, { ignorePlan, ...run }: RunOption
 }
 
 /** A second run into the same folder would mix with the first one's checkpoints. */
-function checkFolder(outputDir: string, resume: boolean): void {
+function checkFolder(outputDir: string, { resume }: Pick<RunOptions, 'resume'>): void {
   if (existsSync(outputDir) && !statSync(outputDir).isDirectory())
     throw new InputError(`${outputDir}: expected a folder for the run, got a file; give another --output-dir`)
-  const isSaved = new Checkpoints(outputDir).latest() !== undefined
+  const isSaved = new Checkpoints(outputDir).newestFirst().length > 0
   if (isSaved && !resume) {
     throw new InputError(
       `${outputDir} already holds a run: go on with --resume, give another --output-dir, or remove it`,

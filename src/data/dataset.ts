@@ -7,6 +7,8 @@ export interface Dataset {
   get(index: number): Example
   /** Where a row comes from, for error messages: `questions.jsonl:12`. */
   where?(index: number): string
+  /** The files that rows come from, absolute; a run's config.json names them. */
+  readonly files?: readonly string[]
 }
 
 /** A dataset over rows in memory. */
@@ -34,6 +36,7 @@ export function concat(parts: readonly Dataset[]): Dataset {
   }
   return {
     length,
+    files: [...new Set(parts.flatMap((part) => part.files ?? []))],
     get(index) {
       const { part, own } = find(index)
       return part.get(own)

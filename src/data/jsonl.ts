@@ -3,6 +3,7 @@
  * keeps the rows in memory, `indexedJsonl` leaves them on disk and keeps 8 bytes for each.
  */
 import { closeSync, readSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Example } from '../types.js'
 import { type CheckedDataset, emptyData, RowGate, type RowOptions, readExample, type Skipped } from './rows.js'
 import { fileLines, type Line, openText, parseLine } from './stream-lines.js'
@@ -20,6 +21,7 @@ export function jsonl(path: string, options: RowOptions = {}): CheckedDataset {
   })
   return {
     length: rows.length,
+    files: [resolve(path)],
     skipped,
     get(index) {
       const row = rows[index]
@@ -39,6 +41,7 @@ export function indexedJsonl(path: string, options: RowOptions = {}): CheckedDat
   const skipped = readRows(path, options, (_, { offset, number }) => index.add(offset, number))
   return {
     length: index.length,
+    files: [resolve(path)],
     skipped,
     get(row) {
       if (!(row >= 0 && row < index.length)) {

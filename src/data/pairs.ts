@@ -56,6 +56,7 @@ export function preferencePairs(dataset: Dataset, options: PairOptions = {}): Da
   const objects = objectsByScene(dataset)
   return {
     length: dataset.length,
+    files: dataset.files,
     ...(dataset.where ? { where: (index: number) => dataset.where?.(index) ?? '' } : {}),
     get(index) {
       const row = dataset.get(index)

@@ -25,6 +25,7 @@ export function shard(dataset: Dataset, options: ShardOptions): Dataset {
   const source = (index: number): number => (rank + index * worldSize) % total
   return {
     length,
+    files: dataset.files,
     get(index) {
       if (index >= 0 && index < length) return dataset.get(source(index))
       throw new RangeError(`[shard] expected an index below ${length}, got ${index}`)

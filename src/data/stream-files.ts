@@ -1,6 +1,6 @@
 /** Data by name: JSON Lines, JSON arrays and parquet files, folders of them, on disk or on the Hub; as raw rows, or as a dataset. */
 import { existsSync, statSync } from 'node:fs'
-import { extname } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { InputError } from '../errors.js'
 import type { Example } from '../types.js'
 import { concat, fromArray } from './dataset.js'
@@ -57,7 +57,7 @@ async function openFile(path: string, options: OpenOptions): Promise<CheckedData
   }
   const skipped = gate.close(path, examples.length)
   if (examples.length === 0) throw emptyData(path, skipped)
-  return { ...fromArray(examples), skipped, where: (index) => places[index] ?? path }
+  return { ...fromArray(examples), files: [resolve(path)], skipped, where: (index) => places[index] ?? path }
 }
 
 /** The files that a name stands for, fetched where they are on the Hub. */

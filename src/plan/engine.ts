@@ -2,7 +2,7 @@
  * What the engine keeps in memory, as bytes. Every entry names the native file that it mirrors: when that file changes,
  * this is where the plan has to learn of it. `bench/plan.mjs` measures how well they fit.
  */
-import type { DType, LoadOptions } from '../native.js'
+import type { DType, LoadOptions, StateDType } from '../native.js'
 import { bytesOf, type ModelShape } from './shape.js'
 
 /** Bytes of each parameter. */
@@ -14,13 +14,18 @@ export interface ParameterBytes {
   readonly optimizer: number
 }
 
-export function parameterBytes(dtype: DType, moments: DType, gradients: DType): ParameterBytes {
+export function parameterBytes(dtype: DType, moments: StateDType, gradients: DType): ParameterBytes {
   const low = dtype === 'bfloat16' ? 2 : 0
-  return { weight: bytesOf(dtype), gradient: bytesOf(gradients), optimizer: 2 * bytesOf(moments) + low }
+  return { weight: bytesOf(dtype), gradient: bytesOf(gradients), optimizer: 2 * momentBytes(moments) + low }
+}
+
+/** native/optim/adamw_step.h, Moment: a code, and a float32 for every 256. Small parameters, in float32, do not count. */
+function momentBytes(moments: StateDType): number {
+  return moments === 'int8' ? 1 + 4 / 256 : bytesOf(moments)
 }
 
 /** native/ops/token_logps.cpp: logits of one chunk, and the least rows that it has. */
-export const chunk = { bytes: 256 * 2 ** 20, leastRows: 16, multiple: 128 } as const
+export const chunk = { bytes: 96 * 2 ** 20, leastRows: 16, multiple: 128 } as const
 
 /** native/ops/bf16_gemm.cpp, multiply_deep: float32 sums of the gradient of the head's input that stand side by side. */
 export const deepSums = 8

@@ -16,11 +16,11 @@ export interface Flops {
 
 /** Parameters of a layer's products that all rows go through, and of those that only rows with targets do in the last one. */
 export function layerProducts(shape: ModelShape): { readonly before: number; readonly after: number } {
-  const sizes = Object.entries(linears(shape)).map(
-    ([name, [out, columns]]) => [/^[qkv]_/.test(name), out * columns] as const,
-  )
-  const sum = (isBefore: boolean) => sizes.reduce((total, [is, size]) => total + (is === isBefore ? size : 0), 0)
-  return { before: sum(true), after: sum(false) }
+  const sizes = { before: 0, after: 0 }
+  for (const [name, [out, columns]] of Object.entries(linears(shape))) {
+    sizes[/^[qkv]_/.test(name) ? 'before' : 'after'] += out * columns
+  }
+  return sizes
 }
 
 /** Rows are padded to the engine's buckets, which counts where there are few; attention leaves padding out. */

@@ -61,7 +61,9 @@ export function predictMemory(shape: ModelShape, workload: Workload, setup: Setu
   }
   const isScored = workload.scoring.reference + workload.scoring.policy > 0
   const scoring = isScored ? Math.round(kept + inferenceBytes(shape, { ...pass, targets: 0 }, load.dtype)) : 0
-  return { parts, ...peakOf(shape, parts, { dtype: load.dtype, kept, scoring }), promptsPerMicroBatch: prompts }
+  // Checkpointed passes give the logits' memory back.
+  const logits = setup.gradientCheckpointing ? 0 : parts.lossChunk
+  return { parts, ...peakOf(shape, parts, { dtype: load.dtype, kept, scoring, logits }), promptsPerMicroBatch: prompts }
 
   /** The completions' rows, that go on from the prompts'. */
   function behind({ rows, targets }: Pass): KeptPass {
@@ -87,7 +89,7 @@ function heldParts(shape: ModelShape, { load, reference, optimStateDtype, gradDt
     weights: total * bytes.weight,
     reference: reference ? total * bytes.weight : 0,
     gradients: trainable * bytes.gradient,
-    optimizer: trainable * bytes.optimizer,
+    optimizer: Math.round(trainable * bytes.optimizer),
   }
 }
 
@@ -95,11 +97,21 @@ function mediaBytes({ vision }: ModelShape, workload: Workload, prompts: number)
   return workload.cachedMedia + patchCopies * passOver(workload, prompts).patches * vision.patchValues * 4
 }
 
-/** The largest of the phases: they follow one another, and what one frees the next uses. `kept` stays from the first on. */
+/** What is not a part of its own. */
+interface Passing {
+  readonly dtype: DType
+  /** From generation on. */
+  readonly kept: number
+  readonly scoring: number
+  /** Logits' memory that the step before has left. */
+  readonly logits: number
+}
+
+/** The largest of the phases: they follow one another, and what one frees the next uses. */
 function peakOf(
   shape: ModelShape,
   parts: MemoryParts,
-  { dtype, kept, scoring }: { readonly dtype: DType; readonly kept: number; readonly scoring: number },
+  { dtype, kept, scoring, logits }: Passing,
 ): Pick<MemoryPlan, 'peakBytes' | 'peakPhase'> {
   const { process, weights, reference, gradients, optimizer, media } = parts
   const held = process + weights + reference + gradients + optimizer
@@ -108,7 +120,7 @@ function peakOf(
     ['loading', process + weights + reference + countLargest(shape) * bytesOf(dtype)],
     [
       'generation',
-      held + media + (parts.kvCache > 0 ? parts.kvCache + Math.round(Math.max(kept, parts.inference)) : 0),
+      held + media + (parts.kvCache > 0 ? parts.kvCache + Math.round(Math.max(kept, parts.inference)) + logits : 0),
     ],
     ['scoring', held + media + (scoring > 0 ? scoring + parts.lossChunk : 0)],
     ['learning', held + media + parts.activations + parts.lossChunk],

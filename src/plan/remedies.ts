@@ -1,4 +1,5 @@
 /** What a run that does not fit can give up: each change alone, with the peak that it leads to. Pure. */
+import type { StateDType } from '../native.js'
 import { predictMemory } from './memory.js'
 import type { Setup } from './setup.js'
 import { linears, type ModelShape } from './shape.js'
@@ -22,6 +23,10 @@ interface Run {
 /** Changes that lower the peak by less are not worth a line. */
 const leastPart = 0.02
 const rank = 16
+const smallerMoments = { float32: ['bfloat16', 'int8'], bfloat16: ['int8'], int8: [] } as const satisfies Record<
+  StateDType,
+  readonly StateDType[]
+>
 
 /** The most effective first. */
 export function remedies(run: Run, availableBytes: number): Remedy[] {
@@ -62,9 +67,9 @@ function changes({ algorithm, shape, workload, setup }: Run): Change[] {
         ]),
     ...(reference && algorithm === 'grpo' ? [set('beta: 0', { reference: false })] : []),
     ...(reference && algorithm === 'dpo' ? [set('precomputeRefLogProbs: true', { reference: false })] : []),
-    ...(setup.optimStateDtype === 'bfloat16'
-      ? []
-      : [set('optimStateDtype: bfloat16', { optimStateDtype: 'bfloat16' })]),
+    ...smallerMoments[setup.optimStateDtype].map((dtype) =>
+      set(`optimStateDtype: ${dtype}`, { optimStateDtype: dtype }),
+    ),
     ...(setup.gradDtype === 'bfloat16' ? [] : [set('gradDtype: bfloat16', { gradDtype: 'bfloat16' })]),
     ...(gradientCheckpointing ? [] : [set('gradientCheckpointing: true', { gradientCheckpointing: true })]),
     ...(load.dtype === 'float32' ? [set('dtype: bfloat16', { load: { ...load, dtype: 'bfloat16' } })] : []),

@@ -1,5 +1,5 @@
 /** How a model is loaded and run, as far as memory and time depend on it. */
-import type { DType, LoadOptions } from '../native.js'
+import type { DType, LoadOptions, StateDType } from '../native.js'
 import type { Budgets } from './workload.js'
 
 export interface Setup extends Budgets {
@@ -7,6 +7,6 @@ export interface Setup extends Budgets {
   /** A second copy of the weights, frozen. */
   readonly reference: boolean
   /** Of the optimizer's moments. */
-  readonly optimStateDtype: DType
+  readonly optimStateDtype: StateDType
   readonly gradDtype: DType
 }

@@ -56,7 +56,7 @@ interface Drawn {
 /** A figure with its caption, or an empty string when no series has a finite value. */
 export function lineChart(chart: Chart): string {
   const drawn = chart.series.flatMap((series, place) =>
-    series.y.some(Number.isFinite) ? [drawnOf(series, series.color ?? place, chart.smooth !== false)] : [],
+    series.y.some(Number.isFinite) ? [drawnOf(series, series.color ?? place, chart)] : [],
   )
   if (drawn.length === 0) return ''
   const unit = chart.unit ?? 'step'
@@ -73,7 +73,7 @@ export function lineChart(chart: Chart): string {
   ].join('')
 }
 
-function drawnOf(series: Series, color: number, smooth: boolean): Drawn {
+function drawnOf(series: Series, color: number, { smooth = true }: Chart): Drawn {
   const window = smooth && series.kind !== 'dots' ? smoothingWindow(series.y.length) : 1
   return { series, color, window, mean: smoothed(series, window) }
 }

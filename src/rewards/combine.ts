@@ -62,9 +62,15 @@ export async function combineRewards(
   }
 }
 
-/** The weights of a list of rewards, checked: one finite number each, none below 0. */
+/** The weights of a list of rewards, checked: one finite number each, none below 0; no reward is there twice. */
 export function checkWeights(rewards: readonly RewardFunc[], weights?: readonly number[]): readonly number[] {
   if (rewards.length === 0) throw new InputError('[rewardFuncs] expected at least one reward function, got none')
+  const twice = rewards.find((reward, j) => rewards.indexOf(reward) < j)
+  if (twice) {
+    throw new InputError(
+      `[rewardFuncs] expected every reward once, got ${twice.name || 'one without a name'} twice; say in rewardWeights how much it counts`,
+    )
+  }
   if (!weights) return rewards.map(() => 1)
   if (weights.length !== rewards.length) {
     throw new InputError(

@@ -35,8 +35,13 @@ export const trainingFields = {
   adamBeta1: number(0.9, 0, 1),
   adamBeta2: number(0.999, 0, 1),
   adamEpsilon: number(1e-8, 0),
-  /** In what AdamW keeps its two moments; 'bfloat16', rounded stochastically, takes half the memory. Not in TRL. */
-  optimStateDtype: choice('float32', ['float32', 'bfloat16']),
+  /**
+   * In what AdamW keeps its two moments. 'bfloat16', rounded stochastically, takes half the memory. 'int8', as bitsandbytes'
+   * AdamW8bit (transformers' `optim: 'adamw_8bit'`), takes a quarter: 8-bit codes with an absmax for every 256 values; parameters
+   * of fewer than 4096 values stay in float32. Embeddings are coded too, where bitsandbytes advises float32 for them: they are
+   * a model's largest part. Not in TRL under this name.
+   */
+  optimStateDtype: choice('float32', ['float32', 'bfloat16', 'int8']),
   /**
    * In what gradients accumulate over micro-batches; 'bfloat16', as torch keeps those of a bfloat16 model, takes half the
    * memory. Not in TRL.

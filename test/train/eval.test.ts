@@ -11,6 +11,7 @@ import { makeRooms } from '../../src/data/rooms/dataset.js'
 import { writeRooms } from '../../src/data/rooms/write.js'
 import { Processor } from '../../src/processing/processor.js'
 import { ffmpeg, film } from '../ffmpeg.js'
+import { keepPrinted } from '../printed.js'
 import { zipOf } from '../unit/data/zip-fixture.js'
 import { base, readRows, writeRows } from './cli.js'
 
@@ -23,44 +24,25 @@ interface Row {
   readonly [column: string]: unknown
 }
 
+const printed = keepPrinted()
 let dir = ''
-let printed = ''
-let told = ''
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'vsgrpo-eval-'))
   await writeRooms(join(dir, 'rooms'), makeRooms({ recipe: 'demo', split: 'test', count: 12, seed: 5 }))
 })
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 beforeEach(() => {
-  printed = ''
-  told = ''
   vi.stubEnv('VSGRPO_FFMPEG', ffmpeg)
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text)
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    told += String(text)
-    return true
-  })
 })
-afterEach(() => {
-  vi.restoreAllMocks()
-  vi.unstubAllEnvs()
-})
+afterEach(() => vi.unstubAllEnvs())
 
-function cli(...args: string[]): Promise<number> {
-  const err = (text: string): void => {
-    told += text
-  }
-  return runCommandLine(args, { out: () => undefined, err })
-}
+const cli = (...args: string[]) => runCommandLine(args)
 
 async function evaluate(questions: string, ...args: string[]) {
-  printed = ''
+  printed.out = ''
   const fixed = ['--benchmark', 'vsi-bench', '--questions', questions, '--model', base, '--dtype', 'float32']
-  expect(await cli('eval', ...fixed, '--format', 'json', ...args), told).toBe(0)
-  return JSON.parse(printed)
+  expect(await cli('eval', ...fixed, '--format', 'json', ...args), printed.err).toBe(0)
+  return JSON.parse(printed.out)
 }
 
 describe('the rooms of the demo', () => {
@@ -95,9 +77,9 @@ describe('the rooms of the demo', () => {
     const whole = await evaluate(rooms(), ...asDemo, '--output', output)
     const before = readFileSync(output, 'utf8')
     writeFileSync(output, before.slice(0, before.length * 0.6))
-    told = ''
+    printed.err = ''
     expect(await evaluate(rooms(), ...asDemo, '--output', output)).toEqual(whole)
-    expect(told).toMatch(/resumed.jsonl: \d\d of 36 questions are answered already/)
+    expect(printed.err).toMatch(/resumed.jsonl: \d\d of 36 questions are answered already/)
     const sorted = (text: string) => text.trimEnd().split('\n').sort()
     expect(sorted(readFileSync(output, 'utf8'))).toEqual(sorted(before))
     expect(await evaluate(rooms(), ...asDemo, '--output', output)).toEqual(whole)
@@ -173,6 +155,6 @@ describe('a film', () => {
     writeFileSync(join(place('broken/scannet'), 'w1.mp4'), whole.subarray(0, whole.length / 2))
     const model = ['--model', base, '--videos', join(dir, 'broken')]
     expect(await cli('eval', '--benchmark', 'vsi-bench', '--questions', questions(), ...model)).toBe(2)
-    expect(told).toMatch(/walk.jsonl:1 \(id 0\): .*broken\/scannet\/w1.mp4: ffmpeg cannot read it/)
+    expect(printed.err).toMatch(/walk.jsonl:1 \(id 0\): .*broken\/scannet\/w1.mp4: ffmpeg cannot read it/)
   })
 })

@@ -1,4 +1,5 @@
 /** Whole runs on the engine with a tiny Qwen2-VL: what is learned, and that an interrupted run ends as a whole one does. */
+import { readdirSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type LoadOptions, native } from '../../src/native.js'
@@ -59,6 +60,32 @@ describe('a GRPO run on the engine', () => {
         (name) => readWeights(join(folder.dir, name, 'checkpoints', 'step-6', weights)).digest,
       )
       expect(b).toBe(a)
+      expect(native().handles()).toEqual({ models: 0, forwards: 0, optimizers: 0 })
+    },
+  )
+
+  it.each(['model.safetensors', 'optimizer.safetensors'])(
+    'whose newest checkpoint has half of its %s goes on from the one before it',
+    async (cut) => {
+      const start = (maxSteps: number) =>
+        tinyTrainer(folder.dir, { maxSteps, saveSteps: 2, outputDir: join(folder.dir, 'run') })
+      const part = await start(4)
+      await part.trainer.train()
+      part.policy.dispose()
+      const checkpoints = join(folder.dir, 'run', 'checkpoints')
+      const file = join(checkpoints, 'step-4', cut)
+      const whole = readWeights(join(checkpoints, 'step-4', 'model.safetensors')).digest
+      truncateSync(file, statSync(file).size / 2)
+
+      const rest = await start(4)
+      const events: TrainEvent[] = []
+      for await (const event of rest.trainer.events({ resumeFromCheckpoint: true })) events.push(event)
+      rest.policy.dispose()
+      const [begun, warning] = events
+      expect(begun).toMatchObject({ type: 'start', step: 2 })
+      expect(warning).toMatchObject({ message: expect.stringMatching(`^step-4 is damaged, .*${cut}.*from step-2$`) })
+      expect(readdirSync(checkpoints).sort()).toEqual(['damaged-step-4', 'step-2', 'step-4'])
+      expect(readWeights(join(checkpoints, 'step-4', 'model.safetensors')).digest).toBe(whole)
       expect(native().handles()).toEqual({ models: 0, forwards: 0, optimizers: 0 })
     },
   )

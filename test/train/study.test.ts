@@ -4,12 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { CellResult } from '../../examples/study/result.js'
 
 const root = resolve(import.meta.dirname, '../..')
-const program = join(root, 'build/examples/study.mjs')
 const output = mkdtempSync(join(tmpdir(), 'vsgrpo-study-'))
 afterAll(() => rmSync(output, { recursive: true, force: true }))
 
@@ -20,17 +18,14 @@ const study = (...args: string[]) => {
 }
 const resultOf = (cell: string): CellResult => JSON.parse(readFileSync(join(output, cell, 'result.json'), 'utf8'))
 
-beforeAll(() =>
-  build({
-    entryPoints: [join(root, 'examples/study/main.ts')],
-    outfile: program,
-    bundle: true,
-    packages: 'external',
-    tsconfigRaw: {},
-    platform: 'node',
-    format: 'esm',
-  }),
+/** As `npm run study` does. */
+const launcher: { compile(source: string, name: string): Promise<string> } = await import(
+  new URL('../../examples/compile.mjs', import.meta.url).href
 )
+let program = ''
+beforeAll(async () => {
+  program = await launcher.compile(join(root, 'examples/study/main.ts'), 'study')
+})
 
 const cells = ['base-vanilla', 'sft-vanilla-compute', 'dpo-vanilla-examples']
 

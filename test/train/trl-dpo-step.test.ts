@@ -11,7 +11,7 @@ import { fromArray } from '../../src/data/dataset.js'
 import { DPOTrainer, SFTTrainer, type TrainerOptions } from '../../src/index.js'
 import { loadModel, type Policy } from '../../src/policy.js'
 import type { Metrics } from '../../src/types.js'
-import { combine, farthest, firstMoments, gradientsFrom, readTensors, type Tensors } from './trl-tensors.js'
+import { farthest, readTensors, type Step, stepsOf } from './trl-tensors.js'
 
 const fixtures = fileURLToPath(new URL('../parity/fixtures', import.meta.url))
 const base = join(fixtures, 'trl-step', 'base')
@@ -29,13 +29,6 @@ const golden: Record<Algorithm, Golden> = { dpo: readGolden('dpo'), sft: readGol
 
 function readGolden(algorithm: Algorithm): Golden {
   return JSON.parse(readFileSync(join(fixtures, `trl-${algorithm}`, 'steps.json'), 'utf8'))
-}
-
-/** What one optimizer step did. */
-interface Step {
-  readonly gradients: Tensors
-  readonly updates: Tensors
-  readonly metrics: Metrics
 }
 
 const limits = { gradients: 1e-4, updates: 1e-3 } as const
@@ -87,23 +80,7 @@ function trainerOf(algorithm: Algorithm, name: string, model: Policy, changes: R
 /** Our steps of a case, read from a checkpoint after each. */
 async function ourSteps(algorithm: Algorithm, name: string, changes: Record<string, unknown> = {}): Promise<Step[]> {
   await using model = await loadModel(base, { dtype: 'float32' })
-  const trainer = trainerOf(algorithm, name, model, changes)
-  const steps: Step[] = []
-  let weights = readTensors(join(base, 'model.safetensors'))
-  let moments: Tensors | undefined
-  for await (const event of trainer) {
-    if (event.type === 'step') steps.push({ gradients: new Map(), updates: new Map(), metrics: event.metrics })
-    const last = steps.at(-1)
-    if (event.type !== 'checkpoint' || !last) continue
-    const after = readTensors(join(event.dir, 'model.safetensors'))
-    const momentsAfter = firstMoments(join(event.dir, 'optimizer.safetensors'), after)
-    const norm = last.metrics.grad_norm ?? Number.NaN
-    const gradients = gradientsFrom(momentsAfter, moments, { ...trainer.args, norm })
-    steps[steps.length - 1] = { ...last, gradients, updates: combine(after, weights, (now, before) => now - before) }
-    weights = after
-    moments = momentsAfter
-  }
-  return steps
+  return await stepsOf(trainerOf(algorithm, name, model, changes), base)
 }
 
 /** Not: token means, of which TRL averages its slices' averages, and what says nothing about the step. */

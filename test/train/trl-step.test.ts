@@ -12,6 +12,7 @@ import { type GRPOConfig, GRPOTrainer } from '../../src/index.js'
 import { loadModel, type Policy } from '../../src/policy.js'
 import { named, type RewardInput } from '../../src/rewards/reward.js'
 import type { Completion, Metrics, Prompt } from '../../src/types.js'
+import { farthest, readTensors, type Step, stepsOf, type Tensors } from './trl-tensors.js'
 
 const fixture = fileURLToPath(new URL('../parity/fixtures/trl-step', import.meta.url))
 
@@ -33,16 +34,6 @@ interface Golden {
 
 const golden: Golden = JSON.parse(readFileSync(join(fixture, 'steps.json'), 'utf8'))
 
-/** Flat tensors under the published names. */
-type Tensors = ReadonlyMap<string, Float32Array>
-
-/** What one optimizer step did. */
-interface Step {
-  readonly gradients: Tensors
-  readonly updates: Tensors
-  readonly metrics: Metrics
-}
-
 const limits = { gradients: 1e-4, updates: 1e-3 } as const
 
 let scratch = ''
@@ -50,24 +41,6 @@ beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'vsgrpo-trl-'))
 })
 afterAll(() => rmSync(scratch, { recursive: true, force: true }))
-
-/** The float32 tensors of a safetensors file whose names begin with `prefix`, without it. */
-function readTensors(file: string, prefix = ''): Tensors {
-  const bytes = readFileSync(file)
-  const begin = 8 + Number(bytes.readBigUInt64LE(0))
-  const header: Record<string, { dtype?: string; data_offsets?: [number, number] }> = JSON.parse(
-    bytes.subarray(8, begin).toString(),
-  )
-  const tensors = new Map<string, Float32Array>()
-  for (const [name, { dtype, data_offsets: [from, to] = [0, 0] }] of Object.entries(header)) {
-    if (dtype !== 'F32' || !name.startsWith(prefix)) continue
-    tensors.set(
-      name.slice(prefix.length),
-      new Float32Array(Uint8Array.from(bytes.subarray(begin + from, begin + to)).buffer),
-    )
-  }
-  return tensors
-}
 
 /** TRL's two steps of a case. */
 function trlSteps(name: string): Step[] {
@@ -145,69 +118,7 @@ async function ourSteps(name: string, changes: GRPOConfig = {}): Promise<Step[]>
     args,
     reporters: [],
   })
-  const steps: Step[] = []
-  let weights = readTensors(join(fixture, 'base', 'model.safetensors'))
-  let moments: Tensors | undefined
-  for await (const event of trainer) {
-    if (event.type === 'step') steps.push({ gradients: new Map(), updates: new Map(), metrics: event.metrics })
-    const last = steps.at(-1)
-    if (event.type !== 'checkpoint' || !last) continue
-    const after = readTensors(join(event.dir, 'model.safetensors'))
-    const momentsAfter = unfuse(readTensors(join(event.dir, 'optimizer.safetensors')), after)
-    const gradients = gradientsFrom(momentsAfter, moments, last.metrics.grad_norm ?? Number.NaN, trainer.args)
-    steps[steps.length - 1] = { ...last, gradients, updates: combine(after, weights, (now, before) => now - before) }
-    weights = after
-    moments = momentsAfter
-  }
-  return steps
-}
-
-/** The optimizer's first moments under the published names: the engine keeps q, k, v and gate, up in one tensor each. */
-function unfuse(optimizer: Tensors, shapes: Tensors): Tensors {
-  const parts = new Map<string, Float32Array>()
-  for (const [key, values] of optimizer) {
-    if (!key.endsWith('.m')) continue
-    const name = key.slice(0, -'.m'.length)
-    const names = [
-      name,
-      ...['k_proj', 'v_proj'].map((k) => name.replace('q_proj', k)),
-      name.replace('gate_proj', 'up_proj'),
-    ]
-    let begin = 0
-    for (const part of new Set(names)) {
-      const size = shapes.get(part)?.length ?? 0
-      parts.set(part, values.subarray(begin, begin + size))
-      begin += size
-    }
-    expect(begin, name).toBe(values.length)
-  }
-  return parts
-}
-
-/** Adam's m after = beta1 m + (1 - beta1) g, where g was scaled down to the norm that the run allows. */
-function gradientsFrom(after: Tensors, before: Tensors | undefined, norm: number, args: GRPOTrainer['args']): Tensors {
-  const { adamBeta1: beta, maxGradNorm } = args
-  const scale = Math.min(1, maxGradNorm / (norm + 1e-6)) * (1 - beta)
-  return combine(after, before, (m, old) => (m - beta * old) / scale)
-}
-
-function combine(a: Tensors, b: Tensors | undefined, f: (a: number, b: number) => number): Tensors {
-  return new Map([...a].map(([name, values]) => [name, values.map((value, i) => f(value, b?.get(name)?.[i] ?? 0))]))
-}
-
-/** ||got - wanted|| / ||wanted||; infinite where only one is there or something is no number. */
-function distance(got: Float32Array | undefined, wanted: Float32Array | undefined): number {
-  if (!got || !wanted || got.length !== wanted.length) return Number.POSITIVE_INFINITY
-  const apart = Math.hypot(...got.map((value, i) => value - (wanted[i] ?? 0)))
-  const relative = apart === 0 ? 0 : apart / Math.hypot(...wanted)
-  return Number.isNaN(relative) ? Number.POSITIVE_INFINITY : relative
-}
-
-/** The tensor that differs most. */
-function farthest(got: Tensors, wanted: Tensors): { name: string; value: number } {
-  const names = [...new Set([...got.keys(), ...wanted.keys()])]
-  const all = names.map((name) => ({ name, value: distance(got.get(name), wanted.get(name)) }))
-  return all.reduce((worst, one) => (one.value > worst.value ? one : worst), { name: 'none', value: 0 })
+  return await stepsOf(trainer, join(fixture, 'base'))
 }
 
 /**

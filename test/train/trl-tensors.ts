@@ -1,8 +1,43 @@
 /** Tensors by name, read from checkpoints and from what TRL did to the same one, and how far they are apart. */
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TrainEvent } from '../../src/train/events.js'
+import type { Metrics } from '../../src/types.js'
 
 /** Flat tensors under the published names. */
 export type Tensors = ReadonlyMap<string, Float32Array>
+
+/** What one optimizer step did. */
+export interface Step {
+  readonly gradients: Tensors
+  readonly updates: Tensors
+  readonly metrics: Metrics
+}
+
+/** A run that logs and saves every step. */
+interface Run extends AsyncIterable<TrainEvent> {
+  readonly args: { readonly adamBeta1: number; readonly maxGradNorm: number }
+}
+
+/** The steps of a run from the checkpoint `base`, read from what it saves after each. */
+export async function stepsOf(run: Run, base: string): Promise<Step[]> {
+  const steps: Step[] = []
+  let weights = readTensors(join(base, 'model.safetensors'))
+  let moments: Tensors | undefined
+  for await (const event of run) {
+    if (event.type === 'step') steps.push({ gradients: new Map(), updates: new Map(), metrics: event.metrics })
+    const last = steps.at(-1)
+    if (event.type !== 'checkpoint' || !last) continue
+    const after = readTensors(join(event.dir, 'model.safetensors'))
+    const momentsAfter = firstMoments(join(event.dir, 'optimizer.safetensors'), after)
+    const norm = last.metrics.grad_norm ?? Number.NaN
+    const gradients = gradientsFrom(momentsAfter, moments, { ...run.args, norm })
+    steps[steps.length - 1] = { ...last, gradients, updates: combine(after, weights, (now, before) => now - before) }
+    weights = after
+    moments = momentsAfter
+  }
+  return steps
+}
 
 /** The float32 tensors of a safetensors file whose names begin with `prefix`, without it. */
 export function readTensors(file: string, prefix = ''): Tensors {
@@ -21,7 +56,7 @@ export function readTensors(file: string, prefix = ''): Tensors {
 }
 
 /** The optimizer's first moments under the published names: the engine keeps q, k, v and gate, up in one tensor each. */
-export function firstMoments(optimizerFile: string, shapes: Tensors): Tensors {
+function firstMoments(optimizerFile: string, shapes: Tensors): Tensors {
   const parts = new Map<string, Float32Array>()
   for (const [key, values] of readTensors(optimizerFile)) {
     if (!key.endsWith('.m')) continue
@@ -39,7 +74,7 @@ export function firstMoments(optimizerFile: string, shapes: Tensors): Tensors {
 }
 
 /** Adam's m after = beta1 m + (1 - beta1) g, where g was scaled down to the norm that the run allows. */
-export function gradientsFrom(
+function gradientsFrom(
   after: Tensors,
   before: Tensors | undefined,
   { norm, adamBeta1: beta, maxGradNorm }: { norm: number; adamBeta1: number; maxGradNorm: number },

@@ -8,6 +8,7 @@ import { AnswerLedger } from '../questions/balance.js'
 import { builders } from '../questions/builders.js'
 import { combinations } from '../questions/choices.js'
 import type { Question, QuestionKind } from '../questions/question.js'
+import type { QuestionRow } from '../questions/row.js'
 import type { QuestionRules } from '../questions/rules.js'
 import { measureOf } from '../scenes/measure.js'
 import { randomStream } from '../scenes/random.js'
@@ -52,16 +53,8 @@ export interface RoomSet {
 }
 
 /** A row of questions.jsonl: VSI-Bench's columns, and what a training set needs. */
-export interface RoomExample extends Example {
+export interface RoomExample extends Example, Omit<QuestionRow, 'id'> {
   readonly id: string
-  readonly dataset: string
-  readonly scene_name: string
-  readonly question_type: QuestionKind
-  readonly question: string
-  /** 'A. chair', …; null for open questions. */
-  readonly options: readonly string[] | null
-  /** The option's letter, or the number. */
-  readonly ground_truth: string
   /** The first-named object of the question. */
   readonly category: string
   /** The number or the object's name: what the policy is to say. */

@@ -36,11 +36,11 @@ export function samplePoints(box: BoxRecord): SamplePoints {
   while (gridSize(box, spacing) > mostPoints) spacing *= 2
   for (let finer = spacing; gridSize(box, finer) <= mostRetried; finer /= 2) {
     // Where rounding loses every point of the grid, the benchmark takes one half as wide.
-    const points = sampleAt(box, finer, true)
+    const points = sampleAt(box, finer)
     if (points.all.length > 0) return points
   }
-  const points = sampleAt(box, spacing, true)
-  return points.all.length > 0 ? points : sampleAt(box, spacing, false)
+  const points = sampleAt(box, spacing)
+  return points.all.length > 0 ? points : sampleAt(box, spacing, { crop: false })
 }
 
 function gridSize(box: BoxRecord, spacing: number): number {
@@ -51,7 +51,7 @@ function countsOf({ axesLengths }: BoxRecord, spacing: number): number[] {
   return axesLengths.map((length) => Math.max(1, Math.ceil(length / spacing)))
 }
 
-function sampleAt(box: BoxRecord, spacing: number, crop: boolean): SamplePoints {
+function sampleAt(box: BoxRecord, spacing: number, { crop = true } = {}): SamplePoints {
   const counts = Int32Array.from(countsOf(box, spacing))
   const places = box.axesLengths.map((length, i) => linspace(length, counts[i] ?? 1))
   const half = Float64Array.from(box.axesLengths, (length) => length / 2)

@@ -81,7 +81,7 @@ function chart(
   { evaluation = false, time }: ChartOptions = {},
 ): Chart {
   const points = (run: Run): Curve => {
-    const curve = pointsOf(run, names, evaluation)
+    const curve = pointsOf(run, names, evaluation ? 'evaluation' : 'training')
     return time ? timed(curve, run, time) : curve
   }
   const series = groups.flatMap((group) =>

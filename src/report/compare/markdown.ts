@@ -7,7 +7,7 @@ import type { Comparison } from './comparison.js'
 import { meanOf } from './curves.js'
 import type { Group } from './groups.js'
 import { lastTenth } from './metrics.js'
-import { pointsOf, quantitiesOf } from './quantities.js'
+import { type Phase, phases, pointsOf, quantitiesOf } from './quantities.js'
 import { markdownTable, markdownText, type Table } from './table.js'
 
 const sparkWidth = 32
@@ -20,7 +20,7 @@ export function comparisonMarkdown({ title, lede, problems, groups, tables, prom
     ...tables.flatMap(({ heading, table }) => (table ? [`## ${heading}\n\n${markdownTable(table)}`] : [])),
     `## Curves\n`,
     ...quantitiesOf(groups.flatMap(({ runs }) => runs.map(({ run }) => run))).flatMap((figure) =>
-      [false, true].map((evaluation) => curveTable(groups, figure, evaluation)),
+      phases.map((phase) => curveTable(groups, figure, phase)),
     ),
     `## Answers to the same prompts\n`,
     ...(prompts.length > 0 ? prompts.map(answered) : ['No prompt was answered by two of the runs.\n']),
@@ -29,16 +29,16 @@ export function comparisonMarkdown({ title, lede, problems, groups, tables, prom
     .join('\n')
 }
 
-function curveTable(groups: readonly Group[], { title, names }: Figure, evaluation: boolean): string {
+function curveTable(groups: readonly Group[], { title, names }: Figure, phase: Phase): string {
   const rows = groups.flatMap(({ name, runs }) => {
-    const curves = runs.map(({ run }) => pointsOf(run, names, evaluation)).filter(({ y }) => y.some(Number.isFinite))
+    const curves = runs.map(({ run }) => pointsOf(run, names, phase)).filter(({ y }) => y.some(Number.isFinite))
     const finite = (curves.length > 0 ? meanOf(curves).y : []).filter(Number.isFinite)
     if (finite.length === 0) return []
     const first = lastTenth([...finite].reverse())
     return [{ name, cells: [sparkline(finite, sparkWidth), short(first), short(lastTenth(finite))] }]
   })
   const table: Table = { columns: ['run', 'curve, between its own extremes', 'first tenth', 'last tenth'], rows }
-  return rows.length > 0 ? `### ${title}${evaluation ? ', evaluation' : ''}\n\n${markdownTable(table)}` : ''
+  return rows.length > 0 ? `### ${title}${phase === 'evaluation' ? ', evaluation' : ''}\n\n${markdownTable(table)}` : ''
 }
 
 function answered({ question, answer, said }: SharedPrompt): string {

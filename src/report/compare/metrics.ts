@@ -43,8 +43,8 @@ function groupRows({ name, color, runs }: Group, measures: readonly Measure[]): 
 function measuresOf({ title, names, better }: Figure): Measure[] {
   if (names.includes('grad_norm') || names.includes('learning_rate')) return []
   const training = (run: Run): readonly number[] =>
-    names.includes('loss') && hasReward(run) ? [] : pointsOf(run, names, false).y
-  const evaluation = (run: Run): readonly number[] => pointsOf(run, names, true).y.filter(Number.isFinite)
+    names.includes('loss') && hasReward(run) ? [] : pointsOf(run, names, 'training').y
+  const evaluation = (run: Run): readonly number[] => pointsOf(run, names, 'evaluation').y.filter(Number.isFinite)
   const best = better === 'low' ? low : high
   const last: Measure[] = [
     { title: `${title}\nlast`, of: (run) => lastTenth(training(run)) },

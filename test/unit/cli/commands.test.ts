@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { readConfig } from '../../../src/cli/config.js'
-import { runCommandLine } from '../../../src/cli/program.js'
 import { loadRewards } from '../../../src/cli/reward-funcs.js'
+import { runCli } from '../../printed.js'
 
 let dir = ''
 beforeEach(() => {
@@ -18,25 +18,12 @@ function put(file: string, text: string): string {
   return join(dir, file)
 }
 
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const text = { out: '', err: '' }
-  const code = await runCommandLine(args, {
-    out: (chunk) => {
-      text.out += chunk
-    },
-    err: (chunk) => {
-      text.err += chunk
-    },
-  })
-  return { code, ...text }
-}
-
 const run = (...lines: string[]): string => put('run.yaml', `${lines.join('\n')}\n`)
 const good = ['model: none', 'trainDataset: rows.jsonl', 'rewardFuncs: [accuracy]']
 
 /** The one line that a mistake in a GRPO configuration is told in. */
 async function grpo(lines: string[], ...overrides: string[]): Promise<string> {
-  const { code, out, err } = await cli('grpo', run(...lines), ...overrides)
+  const { code, out, err } = await runCli('grpo', run(...lines), ...overrides)
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toMatch(/^error: [^\n]+\n$/)
   return err.slice(7).trimEnd().replaceAll(`${dir}/`, '')
@@ -139,46 +126,46 @@ describe('a mistake at another command', () => {
   const model = ['--model', 'none']
   it('says that a row has no completion to score', async () => {
     const input = put('in.jsonl', '{"messages":[{"role":"user","content":"q"}]}\n')
-    const { code, err } = await cli('score', ...model, '--input', input)
+    const { code, err } = await runCli('score', ...model, '--input', input)
     expect(code).toBe(2)
     expect(err).toMatch(/in.jsonl:1: completion: expected the text to score, got nothing; add "completion"/)
   })
   it('says what is wrong with a number', async () => {
-    const { code, err } = await cli('generate', ...model, '--input', 'x', '--top-p', '2')
+    const { code, err } = await runCli('generate', ...model, '--input', 'x', '--top-p', '2')
     expect(code).toBe(2)
     expect(err).toMatch(/--top-p <p>' argument '2' is invalid. Expected a number from 0 to 1/)
   })
   it('tells a mistyped option as such, also where a required one is missing for it', async () => {
-    const { code, err } = await cli('generate', '--modle', 'x')
+    const { code, err } = await runCli('generate', '--modle', 'x')
     expect(code).toBe(2)
     expect(err).toMatch(/unknown option '--modle'\s+\(Did you mean --model\?\)/)
-    expect((await cli('rooms', '--count', '2')).err).toBe(
+    expect((await runCli('rooms', '--count', '2')).err).toBe(
       'error: --output <dir> is missing: a new folder; see vsgrpo rooms --help\n',
     )
   })
   it('names the missing checkpoint and writes no output', async () => {
     const output = join(dir, 'out.jsonl')
-    const { code, err } = await cli('generate', ...model, '--input', join(dir, 'rows.jsonl'), '--output', output)
+    const { code, err } = await runCli('generate', ...model, '--input', join(dir, 'rows.jsonl'), '--output', output)
     expect(code).toBe(2)
     expect(err).toMatch(/^error: .*none/)
     expect(existsSync(output)).toBe(false)
   })
   it('says that there is no CUDA yet', async () => {
-    const { code, err } = await cli('score', ...model, '--input', join(dir, 'rows.jsonl'), '--device', 'cuda')
+    const { code, err } = await runCli('score', ...model, '--input', join(dir, 'rows.jsonl'), '--device', 'cuda')
     expect(code).toBe(2)
     expect(err).toMatch(/--device cuda: this build of vsgrpo has no CUDA yet; use --device cpu/)
   })
   it('names the nearest kind of question, and a report’s missing folder', async () => {
-    const kinds = await cli('rooms', '--output', join(dir, 'r'), '--count', '1', '--tasks', 'object_countin')
+    const kinds = await runCli('rooms', '--output', join(dir, 'r'), '--count', '1', '--tasks', 'object_countin')
     expect(kinds.code).toBe(2)
     expect(kinds.err).toMatch(/did you mean object_counting\?/)
-    const { code, err } = await cli('report', join(dir, 'nowhere'))
+    const { code, err } = await runCli('report', join(dir, 'nowhere'))
     expect(code).toBe(2)
     expect(err).toMatch(/nowhere: no such folder; give the run folder/)
   })
   it('explains every command with an example', async () => {
     for (const name of ['grpo', 'sft', 'generate', 'score', 'rooms', 'report']) {
-      const { code, out } = await cli(name, '--help')
+      const { code, out } = await runCli(name, '--help')
       expect(code).toBe(0)
       expect(out).toMatch(new RegExp(`Example:\\n  vsgrpo ${name} `))
     }

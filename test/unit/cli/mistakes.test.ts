@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { runCommandLine } from '../../../src/cli/program.js'
 import { readState } from '../../../src/train/checkpoint.js'
+import { runCli } from '../../printed.js'
 
 const dir = mkdtempSync(join(tmpdir(), 'mistakes-'))
 
@@ -15,11 +15,8 @@ function put(name: string, content: string): string {
 
 /** The one line that a command line is answered with, which exits with 2; without the folder of the test. */
 async function mistake(...args: string[]): Promise<string> {
-  const out: string[] = []
-  const lines: string[] = []
-  const code = await runCommandLine(args, { out: (text) => out.push(text), err: (text) => lines.push(text) })
-  expect({ code, out }).toEqual({ code: 2, out: [] })
-  const err = lines.join('')
+  const { code, out, err } = await runCli(...args)
+  expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toMatch(/^error: [^\n]+\n$/)
   return err.slice(7).trimEnd().replaceAll(`${dir}/`, '')
 }
@@ -77,6 +74,10 @@ describe('a configuration', () => {
     expect(await mistake('grpo', grpo('lora: 16'))).toMatch(/lora: expected names and values, as in \{ r: … \}, got 16/)
     expect(await mistake('grpo', grpo(), '--lora')).toMatch(/^--lora: expected names and values, .* got true/)
     expect(await mistake('grpo', grpo('sampling: 4'))).toMatch(/sampling: expected names and values/)
+    expect(await mistake('dpo', put('dpo.yaml', base.join('\n')))).toBe(
+      'rows.jsonl:1: chosen, rejected: expected two answers, got a question with its answer; ' +
+        'give both, or have wrong answers made: pairs: { hardness: hard }',
+    )
     expect(await mistake('dpo', put('dpo.yaml', [...base, 'pairs: hard'].join('\n')))).toMatch(
       /pairs: expected names and values, as in \{ hardness: … \}, got "hard"/,
     )
@@ -131,7 +132,7 @@ describe('a folder', () => {
     expect(() => readState(join(dir, 'empty'))).toThrow(
       expect.objectContaining({
         message: expect.stringMatching(/is not a checkpoint of a run: .*trainer\.json: there is no such file$/),
-        hint: expect.stringMatching(/^Remove that folder/),
+        hint: expect.stringMatching(/^Name another checkpoint/),
       }),
     )
   })

@@ -2,21 +2,8 @@
 import { CommanderError } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { exitCodeOf, reportError } from '../../../src/cli/exit.js'
-import { runCommandLine } from '../../../src/cli/program.js'
 import { AbortedError, InputError, VsgrpoError } from '../../../src/errors.js'
-
-async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const text = { out: '', err: '' }
-  const code = await runCommandLine(args, {
-    out: (chunk) => {
-      text.out += chunk
-    },
-    err: (chunk) => {
-      text.err += chunk
-    },
-  })
-  return { code, ...text }
-}
+import { runCli } from '../../printed.js'
 
 function report(error: unknown, env: NodeJS.ProcessEnv = {}): string[] {
   const lines: string[] = []
@@ -26,7 +13,7 @@ function report(error: unknown, env: NodeJS.ProcessEnv = {}): string[] {
 
 describe('the command line', () => {
   it('lists every command in --help, on stdout', async () => {
-    const { code, out, err } = await cli('--help')
+    const { code, out, err } = await runCli('--help')
     expect({ code, err }).toEqual({ code: 0, err: '' })
     for (const name of ['setup', 'doctor', 'grpo', 'sft', 'generate', 'score', 'rooms', 'report']) {
       expect(out).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'))
@@ -34,39 +21,39 @@ describe('the command line', () => {
   })
 
   it('prints the help to stderr and exits with 2 when it is called with nothing', async () => {
-    const { code, out, err } = await cli()
+    const { code, out, err } = await runCli()
     expect(code).toBe(2)
     expect(out).toBe('')
     expect(err).toMatch('Usage: vsgrpo')
   })
 
   it('prints the version of package.json', async () => {
-    expect(await cli('--version')).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
+    expect(await runCli('--version')).toMatchObject({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) })
   })
 
   it('suggests the nearest command and exits with 2', async () => {
-    const { code, err } = await cli('doctr')
+    const { code, err } = await runCli('doctr')
     expect(code).toBe(2)
     expect(err).toMatch(/unknown command 'doctr'[\s\S]*Did you mean doctor/)
   })
 
   it('suggests the nearest option of a command and exits with 2', async () => {
-    const { code, err } = await cli('setup', '--test')
+    const { code, err } = await runCli('setup', '--test')
     expect(code).toBe(2)
     expect(err).toMatch(/unknown option '--test'[\s\S]*Did you mean --tests/)
   })
 
   it('names a mistyped required option rather than the missing one', async () => {
-    const { code, err } = await cli('generate', '--modle', 'dir', '--input', 'in.jsonl')
+    const { code, err } = await runCli('generate', '--modle', 'dir', '--input', 'in.jsonl')
     expect(code).toBe(2)
     expect(err).toBe("error: unknown option '--modle' (Did you mean --model?)\n")
-    const missing = await cli('generate', '--input', 'in.jsonl')
+    const missing = await runCli('generate', '--input', 'in.jsonl')
     expect(missing.code).toBe(2)
     expect(missing.err).toMatch(/--model .*missing/)
   })
 
   it('explains a command with exit code 0', async () => {
-    expect(await cli('setup', '--help')).toMatchObject({ code: 0, out: expect.stringMatching('VSGRPO_LIBTORCH') })
+    expect(await runCli('setup', '--help')).toMatchObject({ code: 0, out: expect.stringMatching('VSGRPO_LIBTORCH') })
   })
 })
 

@@ -2,9 +2,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { beforeEach, expect, it } from 'vitest'
 import { runCommandLine } from '../../../src/cli/program.js'
+import { keepPrinted } from '../../printed.js'
 
+const printed = keepPrinted()
 let dir = ''
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'report-'))
@@ -14,18 +16,11 @@ beforeEach(() => {
     writeFileSync(join(dir, name, 'metrics.jsonl'), '{"step":1,"reward":0.5}\n')
   }
 })
-afterEach(() => vi.restoreAllMocks())
 
 async function report(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const text: { out: string[]; err: string[] } = { out: [], err: [] }
-  const into = (lines: string[]) => (chunk: unknown) => lines.push(String(chunk)) > 0
-  vi.spyOn(process.stdout, 'write').mockImplementation(into(text.out))
-  vi.spyOn(process.stderr, 'write').mockImplementation(into(text.err))
-  const streams = { out: into(text.out), err: into(text.err) }
-  const code = await runCommandLine(['report', ...args.map((arg) => arg.replace('RUNS', dir))], streams)
-  vi.restoreAllMocks()
-  const shown = (lines: string[]): string => lines.join('').replaceAll(dir, 'RUNS')
-  return { code, out: shown(text.out), err: shown(text.err) }
+  Object.assign(printed, { out: '', err: '' })
+  const code = await runCommandLine(['report', ...args.map((arg) => arg.replace('RUNS', dir))])
+  return { code, out: printed.out.replaceAll(dir, 'RUNS'), err: printed.err.replaceAll(dir, 'RUNS') }
 }
 
 const read = (file: string): string => readFileSync(join(dir, file), 'utf8')

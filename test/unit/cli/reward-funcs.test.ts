@@ -71,4 +71,18 @@ describe('a built-in reward by name', () => {
     await expect(load(`["${name}"]`)).rejects.toThrow(message)
     await expect(load(`["${name}"]`)).rejects.toMatchObject({ code: 'ERR_VSGRPO_CONFIG' })
   })
+
+  it.each(['[accuracy, accuracy]', '[accuracy, accuracy_reward]', '[format:think, think-format-reward]'])(
+    'is refused when it is there twice: %s',
+    async (names) => {
+      await expect(load(names)).rejects.toThrow(
+        /^\S*run.yaml:1: rewardFuncs: expected every reward once, got \S+ twice; say in rewardWeights how much it counts$/,
+      )
+    },
+  )
+
+  it('may measure in two ways at once', async () => {
+    const both = await load('[relativeAccuracy, relativeAccuracy:ratio, repetition:2, repetition:3]')
+    expect(both).toHaveLength(4)
+  })
 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runCommandLine } from '../../../src/cli/program.js'
 import { readLines } from '../../../src/log/lines.js'
+import { keepPrinted } from '../../printed.js'
 import { fakePolicy } from '../train/fake-engine.js'
 
 vi.mock('../../../src/policy.js', async (importOriginal) => ({
@@ -24,17 +25,10 @@ vi.mock('../../../src/plan/plan.js', () => ({
   },
 }))
 
+const printed = keepPrinted()
 let dir = ''
-let talk = ''
-let data = ''
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'train-'))
-  talk = ''
-  data = ''
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    talk += String(text)
-    return true
-  })
   const rows = ['red a', 'red b', 'red c', 'red d'].map((content, i) => ({
     id: i,
     messages: [{ role: 'user', content }],
@@ -48,7 +42,6 @@ beforeEach(() => {
   put('run.yaml', `model: model\ntrainDataset: rows.jsonl\nrewardFuncs: [./rewards.mjs#first]\nargs: ${args}\n`)
 })
 afterEach(() => {
-  vi.restoreAllMocks()
   process.exitCode = 0
   planned.fits = true
   planned.asked = []
@@ -58,16 +51,7 @@ function put(file: string, text: string): void {
   writeFileSync(join(dir, file), text)
 }
 
-async function cli(...args: string[]): Promise<number> {
-  return runCommandLine(args, {
-    out: (text) => {
-      data += text
-    },
-    err: (text) => {
-      talk += text
-    },
-  })
-}
+const cli = (...args: string[]) => runCommandLine(args)
 
 const steps = (run: string): unknown[] => readLines(join(dir, run, 'metrics.jsonl')).map((row) => row.step)
 
@@ -92,11 +76,13 @@ describe('vsgrpo grpo', () => {
     expect(readdirSync(join(run, 'checkpoints'))).toEqual(['step-6'])
     expect(steps('runs/run')).toEqual([1, 2, 3, 3, 4, 5, 6, 6])
     expect(JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'))).toMatchObject({
+      trainFiles: [join(dir, 'rows.jsonl')],
+      evalFiles: [join(dir, 'rows.jsonl')],
       args: { beta: 0.01, maxSteps: 6 },
     })
     expect(readFileSync(join(run, 'report.html'), 'utf8')).toContain('<b>Reward</b>')
-    expect(talk).toMatch(/step 6\/6 .*reward/)
-    expect(data).toBe('')
+    expect(printed.err).toMatch(/step 6\/6 .*reward/)
+    expect(printed.out).toBe('')
   })
 
   it('trains on a split of a folder, in another library’s form, and tells what it leaves out', async () => {
@@ -107,12 +93,14 @@ describe('vsgrpo grpo', () => {
     put('rows/test.jsonl', `${row(4)}\n`)
     const dataset = '{ path: rows, split: train, badRows: skip }'
     put('run.yaml', readFileSync(join(dir, 'run.yaml'), 'utf8').replace('rows.jsonl', dataset))
-    expect(await cli('grpo', join(dir, 'run.yaml'), '--max-steps', '2'), talk).toBe(0)
-    expect(talk).toContain('rows/train-1.jsonl:3: prompt: expected')
-    expect(talk).toContain('rows/train-1.jsonl: 1 of 3 rows skipped')
+    expect(await cli('grpo', join(dir, 'run.yaml'), '--max-steps', '2'), printed.err).toBe(0)
+    expect(printed.err).toContain('rows/train-1.jsonl:3: prompt: expected')
+    expect(printed.err).toContain('rows/train-1.jsonl: 1 of 3 rows skipped')
+    const { trainFiles } = JSON.parse(readFileSync(join(dir, 'runs/run/config.json'), 'utf8'))
+    expect(trainFiles).toEqual(['rows/train-1.jsonl', 'rows/train-2.jsonl'].map((name) => join(dir, name)))
     put('run.yaml', readFileSync(join(dir, 'run.yaml'), 'utf8').replace('split: train, ', ''))
     expect(await cli('grpo', join(dir, 'run.yaml'), '--output-dir', join(dir, 'again'))).toBe(2)
-    expect(talk).toMatch(/rows: expected one split, but its files are of test, train/)
+    expect(printed.err).toMatch(/rows: expected one split, but its files are of test, train/)
   })
 
   it('saves a checkpoint at Ctrl-C, exits with 130, and goes on from it to the same end', async () => {
@@ -124,7 +112,7 @@ describe('vsgrpo grpo', () => {
     const saved = readdirSync(join(parts, 'checkpoints'))
     expect(saved).toHaveLength(1)
     expect(saved).not.toEqual(['step-60'])
-    expect(talk).toContain('--resume goes on from here')
+    expect(printed.err).toContain('--resume goes on from here')
     expect(process.listenerCount('SIGINT')).toBe(0)
     process.exitCode = 0
     expect(await cli('grpo', file, '--output-dir', parts, '--max-steps', '60', '--resume')).toBe(0)
@@ -139,7 +127,7 @@ describe('vsgrpo grpo', () => {
       "let n = 0\nexport const first = () => { if (n++ > 20) throw new Error('oh no'); return n % 2 }\n",
     )
     expect(await cli('grpo', join(dir, 'run.yaml'), '--save-steps', '1')).toBe(1)
-    expect(talk).toMatch(/error: .*first.*oh no/)
+    expect(printed.err).toMatch(/error: .*first.*oh no/)
     expect(readdirSync(join(dir, 'runs/run/checkpoints'))).toContain('step-1')
     expect(steps('runs/run')).toContain(1)
   })
@@ -150,7 +138,7 @@ describe('the plan before a run', () => {
 
   it('says what is expected, and picks the micro-batch', async () => {
     expect(await cli('grpo', join(dir, 'run.yaml'), '--beta', '0.01')).toBe(0)
-    expect(talk).toMatch('plan: 5.00 GB of 6.00 GB of memory; 6 steps of at most 2.00 s, 12s in all')
+    expect(printed.err).toMatch('plan: 5.00 GB of 6.00 GB of memory; 6 steps of at most 2.00 s, 12s in all')
     expect(planned.asked).toMatchObject([{ beta: 0.01, numGenerations: 4 }])
     expect(config().args.tokensPerMicroBatch).toBe(77)
   })
@@ -158,7 +146,7 @@ describe('the plan before a run', () => {
   it('refuses a run that does not fit, with the numbers and the cure, before anything is written', async () => {
     planned.fits = false
     expect(await cli('grpo', join(dir, 'run.yaml'))).toBe(2)
-    expect(talk).toBe(
+    expect(printed.err).toBe(
       'error: [plan] this run needs 5.00 GB of memory at its peak, in the gradient pass, and 4.00 GB are available: weights 3.00 GB, activations 2.00 GB. Lower it by beta: 0 (3.50 GB, fits); --ignore-plan starts it all the same.\n',
     )
     expect(existsSync(join(dir, 'runs'))).toBe(false)
@@ -222,15 +210,10 @@ describe('vsgrpo generate and score', () => {
   })
 
   it('write to stdout when no output is named, and only rows', async () => {
-    const written = vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
     expect(
       await cli('generate', '--model', join(dir, 'model'), '--input', join(dir, 'rows.jsonl'), '--max-new-tokens', '2'),
     ).toBe(0)
-    const lines = written.mock.calls
-      .map(([text]) => String(text))
-      .join('')
-      .trimEnd()
-      .split('\n')
+    const lines = printed.out.trimEnd().split('\n')
     expect(lines).toHaveLength(4)
     for (const line of lines) expect(JSON.parse(line)).toHaveProperty('completions')
   })
@@ -241,7 +224,7 @@ describe('vsgrpo generate and score', () => {
     expect(
       await cli('generate', '--model', join(dir, 'model'), '--input', join(dir, 'long.jsonl'), '--output', output),
     ).toBe(2)
-    expect(talk).toMatch(/long.jsonl:1: the prompt has 100 tokens, the model allows 64/)
+    expect(printed.err).toMatch(/long.jsonl:1: the prompt has 100 tokens, the model allows 64/)
     expect(existsSync(output)).toBe(false)
   })
 })

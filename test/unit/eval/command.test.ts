@@ -3,31 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { register } from '../../../src/cli/eval.js'
 import { questionTypes } from '../../../src/eval/vsi-bench/tasks.js'
+import { keepPrinted } from '../../printed.js'
 import { counting, direction, type Fields } from './questions.js'
 
+const printed = keepPrinted()
 let dir = ''
-let printed = ''
-let told = ''
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'eval-'))
-  printed = ''
-  told = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text)
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    told += String(text)
-    return true
-  })
 })
-afterEach(() => {
-  vi.restoreAllMocks()
-  rmSync(dir, { recursive: true, force: true })
-})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 function put(name: string, rows: readonly unknown[] | string | Buffer): string {
   const text = Array.isArray(rows) ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : rows
@@ -48,7 +35,7 @@ async function complaint(...args: string[]): Promise<string> {
     (thrown: unknown) => thrown,
   )
   expect(error).toMatchObject({ name: 'InputError' })
-  expect(printed).toBe('')
+  expect(printed.out).toBe('')
   return (error instanceof Error ? error.message : '').replaceAll(`${dir}/`, '')
 }
 
@@ -61,26 +48,26 @@ describe('eval --predictions', () => {
   it('prints JSON by the published rule, and with names accepted where that is asked for', async () => {
     const args = ['--questions', put('q.jsonl', [counting, direction]), '--predictions', put('p.jsonl', answers)]
     await evaluate(...args, '--format', 'json')
-    expect(JSON.parse(printed)).toMatchObject({
+    expect(JSON.parse(printed.out)).toMatchObject({
       average: 5,
       tasks: { object_counting: 10, object_rel_direction: 0, route_planning: null },
       settings: { rule: 'published' },
     })
-    printed = ''
+    printed.out = ''
     await evaluate(...args, '--format', 'json', '--accept-names')
-    expect(JSON.parse(printed)).toMatchObject({ tasks: { object_counting: 10, object_rel_direction: 100 } })
-    printed = ''
+    expect(JSON.parse(printed.out)).toMatchObject({ tasks: { object_counting: 10, object_rel_direction: 100 } })
+    printed.out = ''
     await evaluate(...args, '--accept-names')
-    expect(printed).toContain("rule: an option's text counts as its letter, not the published one")
-    expect(told).toContain('no Debiased score: the rows have no column "pruned"')
+    expect(printed.out).toContain("rule: an option's text counts as its letter, not the published one")
+    expect(printed.err).toContain('no Debiased score: the rows have no column "pruned"')
   })
 
   it('reads the Debiased subset from a list, and tells what it left aside', async () => {
     const more = [...answers, { id: 99, prediction: '' }]
     const args = ['--questions', put('q.jsonl', [counting, direction]), '--predictions', put('p.jsonl', more)]
     await evaluate(...args, '--format', 'json', '--pruned-ids', put('pruned.txt', '1\n5\n'))
-    expect(JSON.parse(printed).debiased).toMatchObject({ questions: 1, average: 10 })
-    expect(told).toContain('p.jsonl: 1 predictions for other questions left aside')
+    expect(JSON.parse(printed.out).debiased).toMatchObject({ questions: 1, average: 10 })
+    expect(printed.err).toContain('p.jsonl: 1 predictions for other questions left aside')
   })
 
   it('scores the Debiased subset alone where that is asked for', async () => {
@@ -90,21 +77,21 @@ describe('eval --predictions', () => {
     ]
     const args = ['--questions', put('q.jsonl', marked), '--predictions', put('p.jsonl', answers)]
     await evaluate(...args, '--format', 'json', '--subset', 'debiased')
-    expect(JSON.parse(printed)).toMatchObject({
+    expect(JSON.parse(printed.out)).toMatchObject({
       ...{ questions: 1, average: 0, debiased: null },
       ...{ tasks: { object_counting: null, object_rel_direction: 0 }, settings: { subset: 'debiased' } },
     })
-    expect(told).toContain('p.jsonl: 1 predictions for other questions left aside')
-    printed = ''
+    expect(printed.err).toContain('p.jsonl: 1 predictions for other questions left aside')
+    printed.out = ''
     await evaluate(...args, '--subset', 'debiased')
-    expect(printed).toMatch(/^VSI-Bench Debiased, 1 questions/)
-    printed = ''
+    expect(printed.out).toMatch(/^VSI-Bench Debiased, 1 questions/)
+    printed.out = ''
     const silent = ['--questions', put('silent.jsonl', [counting, direction]), '--predictions', join(dir, 'p.jsonl')]
     expect(await complaint(...silent, '--subset', 'debiased')).toMatch(
       /^silent.jsonl: the Debiased subset needs .* the column "pruned", .*, or --pruned-ids with its pruned_ids.txt/,
     )
     await evaluate(...silent, '--format', 'json', '--subset', 'debiased', '--pruned-ids', put('ids.txt', '0\n'))
-    expect(JSON.parse(printed)).toMatchObject({ questions: 1, tasks: { object_counting: null } })
+    expect(JSON.parse(printed.out)).toMatchObject({ questions: 1, tasks: { object_counting: null } })
   })
 
   it('writes each question with its prediction and points', async () => {
@@ -134,7 +121,7 @@ describe('eval --predictions', () => {
     const before = process.cpuUsage()
     await evaluate(...args, '--format', 'json')
     const { user, system } = process.cpuUsage(before)
-    expect(JSON.parse(printed).questions).toBe(5130)
+    expect(JSON.parse(printed.out).questions).toBe(5130)
     expect((user + system) / 1e6).toBeLessThan(2)
   })
 })

@@ -9,6 +9,7 @@ import { runCommandLine } from '../../../src/cli/program.js'
 import { loadRewards } from '../../../src/cli/reward-funcs.js'
 import type { LoadModelOptions } from '../../../src/policy.js'
 import { vsgrpo } from '../../../src/train/grpo-config.js'
+import { keepPrinted } from '../../printed.js'
 import { fakePolicy } from '../train/fake-engine.js'
 
 const loaded: LoadModelOptions[] = []
@@ -23,22 +24,14 @@ vi.mock('../../../src/policy.js', async (importOriginal) => ({
 const example = fileURLToPath(new URL('../../../examples/vsgrpo-2b', import.meta.url))
 const config = join(example, 'grpo.yaml')
 
+const printed = keepPrinted()
 let dir = ''
-let talk = ''
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'vsgrpo-2b-'))
-  talk = ''
-  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    talk += String(text)
-    return true
-  })
 })
-afterEach(() => {
-  vi.restoreAllMocks()
-  rmSync(dir, { recursive: true, force: true })
-})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-const cli = (...args: string[]) => runCommandLine(args, { out: () => {}, err: (text) => (talk += text) })
+const cli = (...args: string[]) => runCommandLine(args)
 
 /** Two steps of the run, but for model, data and place; the arguments that its folder says it had. */
 async function run(...overrides: string[]): Promise<unknown> {
@@ -54,7 +47,7 @@ async function run(...overrides: string[]): Promise<unknown> {
     '--output-dir',
     join(dir, 'run'),
   ]
-  expect(await cli('grpo', config, ...here, '--max-steps', '2', '--ignore-plan', ...overrides), talk).toBe(0)
+  expect(await cli('grpo', config, ...here, '--max-steps', '2', '--ignore-plan', ...overrides), printed.err).toBe(0)
   return JSON.parse(readFileSync(join(dir, 'run', 'config.json'), 'utf8'))
 }
 
@@ -115,7 +108,7 @@ describe('the commands in its README', () => {
     '%s has such options, and asks for its files',
     async (...words) => {
       expect(await cli(...words)).toBe(2)
-      expect(talk).toMatch(/no such file|cannot read|not found|there is no/)
+      expect(printed.err).toMatch(/no such file|cannot read|not found|there is no/)
     },
   )
 })

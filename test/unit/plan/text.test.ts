@@ -1,5 +1,6 @@
 // What people read: the line before a run, the refusal, the table.
 import { describe, expect, it } from 'vitest'
+import type { StateDType } from '../../../src/native.js'
 import { predictMemory } from '../../../src/plan/memory.js'
 import type { Plan } from '../../../src/plan/plan.js'
 import { remedies } from '../../../src/plan/remedies.js'
@@ -49,7 +50,7 @@ describe('the refusal', () => {
 
   it('says what helps most where nothing alone is enough', () => {
     const { hint = '' } = refusal(planFor(4e9))
-    expect(hint).toMatch(/^Lower it by lora: .* or freezeVision: true \(\d\d\.\d GB\) or gradientCheckpointing: true/)
+    expect(hint).toMatch(/^Lower it by lora: .* or freezeVision: true \(\d\d\.\d GB\) or optimStateDtype: int8/)
     expect(hint).not.toMatch('fits')
   })
 })
@@ -77,6 +78,13 @@ describe('remedies', () => {
     }
     const names = remedies({ ...run, setup: lean }, 1e12).map(({ change }) => change)
     expect(names.filter((name) => /beta|gradientCheckpointing|freezeVision/.test(name))).toEqual([])
+    const moments = (optimStateDtype: StateDType) =>
+      remedies({ ...run, setup: { ...setup, optimStateDtype } }, 1e12)
+        .map(({ change }) => change)
+        .filter((name) => name.startsWith('optimStateDtype'))
+    expect(moments('float32')).toEqual(['optimStateDtype: int8', 'optimStateDtype: bfloat16'])
+    expect(moments('bfloat16')).toEqual(['optimStateDtype: int8'])
+    expect(moments('int8')).toEqual([])
     const dpo = remedies({ ...run, algorithm: 'dpo' }, 1e12).map(({ change }) => change)
     expect(dpo).toContain('precomputeRefLogProbs: true')
     expect(dpo.filter((name) => /numGenerations|beta/.test(name))).toEqual([])

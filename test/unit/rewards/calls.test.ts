@@ -258,4 +258,12 @@ describe('checkWeights', () => {
     expect(() => checkWeights(rewards, weights)).toThrow(InputError)
     expect(() => checkWeights(rewards, weights)).toThrow(message)
   })
+  it('refuses a reward that is there twice, not two that have the same name', () => {
+    const [accuracy] = rewards
+    if (!accuracy) throw new Error('no reward')
+    const twice =
+      '[rewardFuncs] expected every reward once, got accuracy twice; say in rewardWeights how much it counts'
+    expect(() => checkWeights([...rewards, accuracy])).toThrow(new InputError(twice))
+    expect(checkWeights([...rewards, named('accuracy', () => 0)])).toEqual([1, 1, 1])
+  })
 })

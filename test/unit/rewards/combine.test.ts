@@ -29,13 +29,13 @@ describe('combineRewards', () => {
   it('runs all rewards on all completions at the same time', async () => {
     let running = 0
     let most = 0
-    const slow: RewardFunc = async () => {
+    const slow = (): RewardFunc => async () => {
       most = Math.max(most, ++running)
       await new Promise(setImmediate)
       running--
       return 0
     }
-    await combineRewards([slow, slow], inputs)
+    await combineRewards([slow(), slow()], inputs)
     expect(most).toBe(6)
   })
 

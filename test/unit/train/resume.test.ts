@@ -1,0 +1,57 @@
+/** A run whose newest checkpoint cannot be read: it goes on from the one before, to the same end, and says so. */
+import { readdirSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { GRPOConfig } from '../../../src/train/grpo-config.js'
+import { collect, grpo, scratch, table, warnings } from './harness.js'
+
+const place = scratch()
+const outputDir = () => join(place.dir, 'out')
+const checkpoints = () => readdirSync(join(outputDir(), 'checkpoints')).sort()
+const file = (step: number, name: string) => join(outputDir(), 'checkpoints', `step-${step}`, name)
+
+/** Six steps; every other step is saved, with completions that are still to be trained on. */
+function start(config: GRPOConfig = {}) {
+  const base = { outputDir: outputDir(), maxSteps: 6, saveSteps: 2, numIterations: 3, saveTotalLimit: 2 }
+  return grpo(join(place.dir, 'run'), { ...base, ...config })
+}
+describe('a damaged checkpoint', () => {
+  /** A run that was left after four of its six steps. */
+  async function leave(): Promise<void> {
+    const { trainer } = await start()
+    for await (const event of trainer) if (event.type === 'checkpoint' && event.step === 4) break
+  }
+
+  it.each(['trainer.json', 'samples.json'])('without its %s gives way to the one before it', async (name) => {
+    const whole = await start({ outputDir: join(place.dir, 'whole') })
+    await whole.trainer.train()
+    await leave()
+    truncateSync(file(4, name), 20)
+    const rest = await start()
+    const events = await collect(rest.trainer.events({ resumeFromCheckpoint: true }))
+    expect(events[0]).toMatchObject({ type: 'start', step: 2 })
+    expect(warnings(events)).toEqual([
+      expect.stringMatching(
+        `^step-4 is damaged, and is named damaged-step-4 now: .* cannot read .*${name}: .*; the run goes on from step-2$`,
+      ),
+    ])
+    expect(table(rest.policy)).toEqual(table(whole.policy))
+    expect(rest.engine.live).toEqual({ forwards: 0, optimizers: 0 })
+    expect(checkpoints()).toEqual(['damaged-step-4', 'step-4', 'step-6'])
+  })
+
+  it('is told about where it was named, or where no other is whole, and stays where it was', async () => {
+    await leave()
+    truncateSync(file(4, 'trainer.json'), 20)
+    const named = await start()
+    await expect(named.trainer.train({ resumeFromCheckpoint: file(4, '.') })).rejects.toThrow(
+      /step-4 is not a checkpoint of a run: cannot read .*trainer.json/,
+    )
+    truncateSync(file(2, 'trainer.json'), 20)
+    const newest = await start()
+    await expect(newest.trainer.train({ resumeFromCheckpoint: true })).rejects.toThrow(
+      /^\[resume\] no checkpoint in .*checkpoints can be read: .*step-4 is not a checkpoint/,
+    )
+    expect(checkpoints()).toEqual(['step-2', 'step-4'])
+  })
+})
