@@ -155,7 +155,7 @@ void adamw() {
   auto args = sized<vsgrpo_adamw_args>();
   args.weight_type = VSGRPO_BFLOAT16, args.moment_type = VSGRPO_FLOAT32, args.count = count, args.weight = weight.as<void>();
   args.low = low.as<int16_t>(), args.grad = grad.as<float>(), args.m = m.as<void>(), args.v = v.as<void>();
-  args.beta1 = 0.9f, args.beta2 = 0.999f, args.epsilon = 1e-8f, args.step = 1e-6f, args.root = 1, args.keep = 1;
+  args.gain1 = 0.1f, args.beta2 = 0.999f, args.gain2 = 0.001f, args.epsilon = 1e-8f, args.step = 1e-6f, args.root = 1, args.keep = 1;
   // Weight, low bits, gradient and moments, read and written.
   measure("adamw", static_cast<double>(count) * 2 * (2 + 2 + 4 + 4 + 4), [&] { return vsgrpo_adamw(&args, nullptr); });
 }

@@ -86,8 +86,8 @@ __device__ void update(const vsgrpo_adamw_args& args, float factor, int64_t at) 
   if constexpr (std::is_same_v<Weight, uint16_t>) low = load<int16_t, kCount>(args.low + at);
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
-    const float grad = g.values[i] * factor, m0 = moment(m.values[i]), m1 = m0 + (1.0f - args.beta1) * (grad - m0);
-    const float v1 = args.beta2 * moment(v.values[i]) + (1.0f - args.beta2) * grad * grad;
+    const float grad = g.values[i] * factor, m0 = moment(m.values[i]), m1 = m0 + args.gain1 * (grad - m0);
+    const float v1 = args.beta2 * moment(v.values[i]) + args.gain2 * grad * grad;
     const float step = args.step * m1 / (sqrtf(v1) / args.root + args.epsilon);
     if constexpr (std::is_same_v<Weight, uint16_t>) {
       split(joined(w.values[i], low.values[i]) * args.keep - step, w.values[i], low.values[i]);

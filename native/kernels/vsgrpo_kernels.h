@@ -256,7 +256,8 @@ typedef struct {
   int16_t* low;       /* [count] for bfloat16 weights: the bits of the fp32 master below the weight's own */
   float* grad;        /* [count], cleared */
   void *m, *v;        /* [count] */
-  float beta1, beta2, epsilon;
+  float gain1, beta2, gain2; /* 1 - beta1, beta2 and 1 - beta2, each rounded once */
+  float epsilon;
   float step;         /* lr / (1 - beta1^t) */
   float root;         /* sqrt(1 - beta2^t) */
   float keep;         /* 1 - lr * weight_decay */

@@ -34,13 +34,10 @@ double AdamW::step(double lr, double max_norm) {
 
 StepSizes AdamW::sizes_for(const State& state, double lr, double scale) const {
   const double correction1 = 1.0 - std::pow(options_.beta1, steps_), correction2 = 1.0 - std::pow(options_.beta2, steps_);
-  // With 8-bit moments as exact as bitsandbytes has it; else from the rounded beta, as the CUDA kernel has it: for beta2 = 0.999 these
-  // are 1.3e-5 apart.
-  const bool coded = state.m.absmax.defined();
-  const auto gain = [&](double beta) { return coded ? static_cast<float>(1.0 - beta) : 1.0f - static_cast<float>(beta); };
-  return {gain(options_.beta1),
+  // 1 - beta before it is rounded, as torch has it: from the rounded 0.999 it would be 1.3e-5 off.
+  return {static_cast<float>(1.0 - options_.beta1),
           static_cast<float>(options_.beta2),
-          gain(options_.beta2),
+          static_cast<float>(1.0 - options_.beta2),
           static_cast<float>(lr / correction1),
           static_cast<float>(std::sqrt(correction2)),
           static_cast<float>(options_.epsilon),

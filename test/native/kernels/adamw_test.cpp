@@ -43,7 +43,7 @@ void update(State& s, const at::Tensor& clip, int step) {
   args.struct_size = sizeof(args), args.weight_type = type_of(s.weight), args.moment_type = type_of(s.m), args.count = s.weight.numel();
   args.weight = s.weight.data_ptr(), args.low = s.low.mutable_data_ptr<int16_t>(), args.grad = s.grad.mutable_data_ptr<float>();
   args.m = s.m.data_ptr(), args.v = s.v.data_ptr(), args.clip = clip.const_data_ptr<double>();
-  args.beta1 = 0.9f, args.beta2 = 0.999f, args.epsilon = 1e-8f;
+  args.gain1 = 0.1f, args.beta2 = 0.999f, args.gain2 = 0.001f, args.epsilon = 1e-8f;
   args.step = static_cast<float>(kLr / (1 - std::pow(kOptions.beta1, step))), args.root = static_cast<float>(std::sqrt(1 - std::pow(kOptions.beta2, step)));
   args.keep = s.weight.dim() > 1 ? static_cast<float>(1 - kLr * kOptions.weight_decay) : 1.0f;
   args.random = static_cast<uint32_t>(step) * 0x9e3779b9u;
