@@ -13,6 +13,7 @@ const benchmarks = {
   memory: 'the largest resident size of a step against TRL: [--workload A|B|C] [--peer trl|none]',
   plan: 'what vsgrpo plan predicts against what is measured: [--workload A|B|C]',
   scaling: 'a step against prompt length, group size and completion length: [--peer trl|none]',
+  gpu: 'a row on a GPU against TRL or transformers: grpo-16|grpo-256|decode|training|… (bench/gpu/README.md)',
   'ops/grpo-loss': 'the fused pass against its unfused libtorch expression in one process',
   data: 'memory of a 2 GB file, scoring 5,130 predictions, questions about 1,000 scenes: [--task NAME]',
   table: "the README's table from bench/results: [--check]",

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'ERR_VSGRPO_CHECKPOINT'
   | 'ERR_VSGRPO_NATIVE_MISSING'
   | 'ERR_VSGRPO_NATIVE_MISMATCH'
+  | 'ERR_VSGRPO_NO_CUDA'
   | 'ERR_VSGRPO_SETUP'
   | 'ERR_VSGRPO_REWARD'
   | 'ERR_VSGRPO_SAVE'
@@ -97,6 +98,8 @@ const nativeCodes: Readonly<Record<string, { code: ErrorCode; hint?: string; inp
   },
   NUMERICS: { code: 'ERR_VSGRPO_NUMERICS' },
   DISPOSED: { code: 'ERR_VSGRPO_DISPOSED' },
+  // The message has the cure in it: it depends on what is missing.
+  NO_CUDA: { code: 'ERR_VSGRPO_NO_CUDA' },
 }
 
 /** An error of the addon as one of ours, with its own as the cause; anything else as it is. */

@@ -8,6 +8,7 @@ import { loadAddon } from './setup/addon.js'
 export type DType = 'float32' | 'bfloat16'
 /** Of an optimizer's moments: 'int8' are 8-bit codes with an absmax per block, as bitsandbytes keeps them. */
 export type StateDType = DType | 'int8'
+export type Device = 'cpu' | 'cuda'
 
 /** A forest of ragged segments over packed rows: attention is causal within a segment and full over all its ancestors. */
 export interface Batch {
@@ -41,6 +42,8 @@ export interface LoraOptions {
 
 export interface LoadOptions {
   readonly dtype: DType
+  /** Where weights lie and passes run; the CPU unless said. 'cuda' rejects with code NO_CUDA where that cannot be. */
+  readonly device?: Device
   /** false: frozen weights without gradient buffers (reference policies, inference). */
   readonly trainable: boolean
   readonly freezeVision: boolean
@@ -192,6 +195,17 @@ export interface PatchifyOptions {
   readonly std: readonly [number, number, number]
 }
 
+/** Of the GPU, and of the engine's allocator on it. */
+export interface GpuMemory {
+  readonly totalBytes: number
+  readonly freeBytes: number
+  /** In tensors now, and at most since the process began. */
+  readonly allocatedBytes: number
+  readonly peakBytes: number
+  /** Taken from the GPU: what is in tensors, and what is kept for the next ones. */
+  readonly reservedBytes: number
+}
+
 export interface Addon {
   readonly Model: { load(dir: string, options: LoadOptions): Promise<NativeModel> }
   readonly Optimizer: new (model: NativeModel, options: OptimizerOptions) => NativeOptimizer
@@ -202,12 +216,17 @@ export interface Addon {
     stats: Omit<TokenStats, 'correct'>,
     args: Backward & { readonly loss: 'grpo' },
   ): Promise<{ readonly loss: number; readonly dlogps: Float32Array }>
+  /** Loads what a GPU needs; rejects with code NO_CUDA, which says what is missing. */
+  gpuMemory(): Promise<GpuMemory>
   buildInfo(): { readonly libtorch: string; readonly cpu: string; readonly threads: number }
   /** Live native handles, for leak tests. */
   handles(): { readonly models: number; readonly forwards: number; readonly optimizers: number }
 }
 
-/** Loads the addon at the first call; throws an error that names the command to run when it is not built. */
-export function native(): Addon {
-  return loadAddon() as Addon
+/**
+ * Loads the addon at the first call: for 'cuda' the one built by `vsgrpo setup --cuda`, where there is one. Throws an error that
+ * names the command to run when it is not built, and where the process has loaded the CPU's already.
+ */
+export function native(device: Device = 'cpu'): Addon {
+  return loadAddon(device) as Addon
 }

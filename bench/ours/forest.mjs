@@ -35,6 +35,38 @@ export function pack(prompt, completions) {
 }
 
 /**
+ * Texts with nothing shared, each of whose tokens but the first is predicted.
+ * @param {readonly Int32Array[]} texts
+ * @returns {import('../../src/batch.js').PackedSequences}
+ */
+export function packWhole(texts) {
+  const offsets = starts(texts)
+  const steps = concatenate(
+    Int32Array,
+    texts.map((ids) => ids.map((_, t) => t)),
+  )
+  const rows = texts.map((ids, s) => ids.subarray(1).map((_, t) => offsets[s] + t))
+  return {
+    batch: {
+      ids: concatenate(Int32Array, texts),
+      offsets,
+      parents: new Int32Array(texts.length).fill(-1),
+      positions: concatenate(Int32Array, [steps, steps, steps]),
+      patches: new Float32Array(0),
+      grids: new Int32Array(0),
+    },
+    targets: {
+      rows: concatenate(Int32Array, rows),
+      ids: concatenate(
+        Int32Array,
+        texts.map((ids) => ids.subarray(1)),
+      ),
+    },
+    offsets: starts(rows),
+  }
+}
+
+/**
  * A forest in which every leaf has all that it shares with others to itself, as one segment. Targets keep their order.
  * @param {import('../../src/native.js').Batch} batch
  * @param {import('../../src/native.js').Targets} targets

@@ -12,7 +12,10 @@ const reward = ({ text }) => ([...text].length % 8) / 8
  * @typedef {object} StepJob
  * @property {string} checkpoint
  * @property {string} rows JSONL
- * @property {number} questions prompts in a step
+ * @property {number} questions prompts in a step about the same media
+ * @property {number} [prompts] sets of media in a step; default 1
+ * @property {'cpu' | 'cuda'} [device]
+ * @property {{ r: number }} [lora]
  * @property {number} group
  * @property {number} newTokens
  * @property {number} warmup
@@ -46,10 +49,10 @@ export async function grpoStep(job) {
  * The trainer's options.
  * @param {StepJob} job
  */
-export function stepArgs({ questions, group, newTokens, warmup, steps, seed, lean = false }) {
+export function stepArgs({ questions, prompts = 1, group, newTokens, warmup, steps, seed, lean = false }) {
   return {
     numGenerations: group,
-    perDeviceTrainBatchSize: group * questions,
+    perDeviceTrainBatchSize: group * questions * prompts,
     maxCompletionLength: newTokens,
     beta: 0.04,
     learningRate: 1e-6,

@@ -1,11 +1,11 @@
 /** Parts of a step: generation, and a forward and backward pass over one prompt's group. */
-import { readFileSync } from 'node:fs'
 import { uniform } from '../rig/checkpoint.mjs'
 import { pack } from './forest.mjs'
 import { loadPolicy } from './policy.mjs'
+import { promptsOf } from './prompts.mjs'
 
 /** Seconds of each repeat after the warm-up. */
-async function timed({ warmup, steps }, call) {
+export async function timed({ warmup, steps }, call) {
   const seconds = []
   for (let index = 0; index < warmup + steps; index++) {
     const begin = performance.now()
@@ -15,30 +15,25 @@ async function timed({ warmup, steps }, call) {
   return seconds
 }
 
-/** The first row's prompt. */
-async function promptOf(policy, rows) {
-  const [line = ''] = readFileSync(rows, 'utf8').split('\n')
-  return policy.processor.prompt(JSON.parse(line).messages)
-}
-
 export async function generate(job) {
   const { group, newTokens, seed } = job
   const policy = await loadPolicy(job)
-  const prompt = await promptOf(policy, job.rows)
+  const prompts = await promptsOf(policy, job)
   const seconds = await timed(job, async (index) => {
     const options = { numGenerations: group, maxNewTokens: newTokens, seed: seed + index }
-    const [answers = []] = await policy.generate([prompt], options)
+    const answers = (await policy.generate(prompts, options)).flat()
     const wrong = answers.find(({ ids }) => ids.length !== newTokens)
-    if (wrong || answers.length !== group) throw new Error(`expected ${group} completions of ${newTokens} tokens`)
+    if (wrong || answers.length !== group * prompts.length)
+      throw new Error(`expected ${group} completions of ${newTokens} tokens for each of ${prompts.length} prompts`)
   })
   policy.dispose()
-  return { seconds, promptTokens: prompt.ids.length }
+  return { seconds, promptTokens: prompts[0].ids.length }
 }
 
 /** Log-probabilities of the completions and the gradient of their weighted sum. */
 export async function forwardBackward(job) {
   const policy = await loadPolicy(job)
-  const prompt = await promptOf(policy, job.rows)
+  const [prompt] = await promptsOf(policy, job)
   const random = uniform(job.seed)
   const completions = Array.from({ length: job.group }, () =>
     Int32Array.from({ length: job.newTokens }, () => Math.floor(151643 * random())),

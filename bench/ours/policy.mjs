@@ -1,9 +1,9 @@
 /** The policy that the trials drive: the library's own, but no token ends a completion early. */
 import { loadModel } from 'vsgrpo'
 
-/** @param {{ checkpoint: string }} job */
-export async function loadPolicy({ checkpoint }) {
-  const policy = await loadModel(checkpoint, { dtype: 'bfloat16' })
+/** @param {{ checkpoint: string } & import('vsgrpo').LoadModelOptions} job */
+export async function loadPolicy({ checkpoint, dtype = 'bfloat16', device, lora, freezeVision, trainable }) {
+  const policy = await loadModel(checkpoint, { dtype, device, lora, freezeVision, trainable })
   const { processor } = policy
   return override(policy, {
     processor: {

@@ -9,6 +9,8 @@ from datasets import Dataset, Image, List
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
+from device import is_gpu, wait
+
 # <|endoftext|>, <|im_end|>: no completion ends early. <|image_pad|>, <|video_pad|>: the model refuses them without media.
 SUPPRESSED = [151643, 151645, 151655, 151656]
 
@@ -21,10 +23,12 @@ def reward(completions, **columns):
 class Clocks(TrainerCallback):
     """Seconds of every step and of its phases. A step lasts from the end of the one before to its own end."""
 
-    def __init__(self):
+    def __init__(self, job):
+        self.job = job
         self.ends, self.phases, self.running = [], [], defaultdict(float)
 
     def on_step_end(self, args, state, control, **others):
+        wait(self.job)
         self.ends.append(time.perf_counter())
         self.phases.append(dict(self.running))
         self.running.clear()
@@ -74,12 +78,13 @@ def config_of(job):
     group, new_tokens = job["group"], job["newTokens"]
     return GRPOConfig(
         output_dir=job["scratch"],
-        use_cpu=True,
+        use_cpu=not is_gpu(job),
         bf16=job["autocast"],
         model_init_kwargs={"dtype": "bfloat16"},
         gradient_checkpointing=job["checkpointing"],
         per_device_train_batch_size=group,
-        gradient_accumulation_steps=1,
+        # A prompt's completions at a time: the groups of a whole step would not fit together.
+        gradient_accumulation_steps=job.get("prompts", 1),
         num_generations=group,
         max_completion_length=new_tokens,
         temperature=1.0,
@@ -97,15 +102,28 @@ def config_of(job):
     )
 
 
+def adapters_of(job):
+    """LoRA on the language model's linear layers, as ours; the vision tower is then frozen."""
+    if not job.get("lora"):
+        return None
+    from peft import LoraConfig
+
+    rank = job["lora"]["r"]
+    layers = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers, task_type="CAUSAL_LM")
+
+
 def run(job):
-    clocks = Clocks()
+    clocks = Clocks(job)
     trainer = GRPOTrainer(
         model=job["checkpoint"],
         reward_funcs=reward,
         args=config_of(job),
         train_dataset=dataset_of(job["rows"]),
         callbacks=[clocks],
+        peft_config=adapters_of(job),
     )
+    # With adapters the reference is the policy without them, and its pass counts as rest.
     reference = trainer.ref_model
     clocks.around(trainer, "_prepare_inputs", lambda *_: "preparing")
     clocks.around(trainer, "training_step", lambda *_, **__: "training_step")
@@ -140,4 +158,4 @@ def check(log, job):
 
 def prompt_tokens(log, job):
     """TRL counts prompts and completions together."""
-    return log[0]["num_tokens"] / job["group"] - job["newTokens"]
+    return log[0]["num_tokens"] / job["group"] / job.get("prompts", 1) - job["newTokens"]

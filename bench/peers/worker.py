@@ -23,6 +23,8 @@ for name in ("nms", "qnms"):
 
 import transformers  # noqa: E402
 
+from device import peak_of  # noqa: E402
+
 
 def peak_bytes():
     """Largest resident size of this process; ru_maxrss would count the parent's at the fork too."""
@@ -49,10 +51,16 @@ def main(job):
         from passes import forward_backward as run
     elif job["task"] == "loss":
         from passes import loss as run
+    elif job["task"] == "training":
+        from passes import training as run
+    elif job["task"] == "score":
+        from passes import score as run
+    elif job["task"] == "machine":
+        from machine import run
     else:
         raise ValueError(f"unknown task {job['task']}")
     measured = run(job)
-    Path(job["out"]).write_text(json.dumps({**measured, "peakBytes": peak_bytes(), "versions": versions()}))
+    Path(job["out"]).write_text(json.dumps({**measured, **peak_of(job, peak_bytes()), "versions": versions()}))
 
 
 if __name__ == "__main__":

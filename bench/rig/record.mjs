@@ -50,7 +50,8 @@ export function build() {
 /** The commit, and a digest of what differs from it in the code that is measured. */
 function revision() {
   const git = (...args) => spawnSync('git', args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 }).stdout ?? ''
-  const commit = git('rev-parse', 'HEAD').trim() || 'unknown'
+  // A machine that the tree was carried to has no repository; what carried it says what it was.
+  const commit = git('rev-parse', 'HEAD').trim() || process.env.VSGRPO_COMMIT || 'unknown'
   const measured = ['src', 'native', 'CMakeLists.txt', 'bench/ours', 'bench/peers']
   const changes =
     git('diff', 'HEAD', '--', ...measured) + git('ls-files', '--others', '--exclude-standard', ...measured)

@@ -60,6 +60,12 @@ at::ScalarType to_dtype(const std::string& name) {
 // Of moments: 'int8' are codes.
 at::ScalarType to_state_dtype(const std::string& name) { return name == "int8" ? at::kByte : to_dtype(name); }
 
+at::Device to_device(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  if (name == "cuda") return {at::kCUDA, 0};
+  fail("BAD_ARGUMENT", "[device] expected cpu or cuda, got ", name);
+}
+
 Surrogate to_surrogate(const std::string& name) {
   if (name == "clip") return Surrogate::kClip;
   if (name == "cispo") return Surrogate::kCispo;
@@ -205,6 +211,7 @@ AdamWOptions to_adamw_options(const Napi::Object& from) {
 ModelOptions to_model_options(const Napi::Object& from) {
   ModelOptions options;
   options.dtype = to_dtype(text(from, "dtype"));
+  if (from.Has("device")) options.device = to_device(text(from, "device"));
   options.trainable = boolean(from, "trainable");
   options.freeze_vision = boolean(from, "freezeVision");
   if (from.Get("lora").IsObject()) {

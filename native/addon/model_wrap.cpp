@@ -1,5 +1,6 @@
 #include "addon/convert.h"
 #include "addon/errors.h"
+#include "addon/load_gpu.h"
 #include "addon/wraps.h"
 #include "core/check.h"
 
@@ -67,7 +68,11 @@ Napi::Value ModelWrap::load(const Napi::CallbackInfo& info) {
     const ModelOptions options = to_model_options(object_argument(info, 1, "Model.load: options"));
     Engine& engine = Engine::of(info.Env());
     return engine.run<std::shared_ptr<Qwen2VL>>(
-        info.Env(), [=] { return Qwen2VL::load(dir, options); },
+        info.Env(),
+        [=] {
+          options.device.is_cuda() ? load_gpu() : prepare_gpu();
+          return Qwen2VL::load(dir, options);
+        },
         [&engine](Napi::Env env, std::shared_ptr<Qwen2VL>& model) -> Napi::Value {
           return engine.model_class.New({Napi::External<std::shared_ptr<Qwen2VL>>::New(env, &model)});
         });

@@ -195,7 +195,7 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors, con
   file.write(&header_bytes, 8);
   file.write(header.data(), header.size());
   for (const auto& [name, tensor] : tensors) {
-    const at::Tensor dense = tensor.detach().contiguous();
+    const at::Tensor dense = tensor.detach().contiguous().cpu();  // one at a time, where they are a GPU's
     file.write(dense.data_ptr(), dense.nbytes());
   }
   file.commit();

@@ -6,7 +6,10 @@
 
 #include "core/buckets.h"
 #include "core/check.h"
+#include "core/gpu.h"
 #include "core/parallel.h"
+#include "generate/gpu_generate.h"
+#include "generate/prompts.h"
 #include "ops/attention.h"
 #include "ops/bf16_dot.h"
 #include "ops/bf16_gemm.h"
@@ -19,18 +22,19 @@ namespace {
 class Generation {
  public:
   Generation(Qwen2VL& model, const Batch& prompts, const GenerateOptions& options)
-      : model_(model), prompts_(prompts), options_(options), completions_(options.seeds.size()) {
-    for (const int64_t leaf : options.leaves) prompt_ids_.push_back(ids_of(leaf));
+      : model_(model), prompts_(prompts), options_(options), forbidden_(forbidden_ids(model.config())), completions_(options.seeds.size()) {
+    for (const int64_t leaf : options.leaves) prompt_ids_.push_back(prompt_ids(prompts, leaf));
   }
 
   std::vector<Completion> run(const std::atomic<int>* abort) {
     const auto check_abort = [&] { VS_CHECK(!abort || abort->load() == 0, "ABORTED", "[generate] stopped on request"); };
     check_abort();
+    const EncodedPrompts encoded = encode_prompts(model_, prompts_, options_);
     std::vector<KvCache> layers;
-    const at::Tensor hidden = encode_prompts(layers);
+    for (size_t i = 0; i < encoded.cache.k.size(); ++i) layers.emplace_back(encoded.cache.k[i], encoded.cache.v[i], rows(), options_.max_new_tokens);
     std::vector<int64_t> active(static_cast<size_t>(rows()));
     for (size_t i = 0; i < active.size(); ++i) active[i] = static_cast<int64_t>(i);
-    sample(logits(hidden), active, /*one logits row per*/ options_.num_generations);
+    sample(logits(encoded.hidden), active, /*one logits row per*/ options_.num_generations);
     for (int64_t step = 0; step + 1 < options_.max_new_tokens; ++step) {
       active.erase(std::remove_if(active.begin(), active.end(), [&](int64_t r) { return completion(r).stopped; }), active.end());
       if (active.empty()) break;
@@ -49,40 +53,6 @@ class Generation {
   }
   Completion& completion(int64_t row) { return completions_[static_cast<size_t>(row)]; }
   int64_t prompt_of(int64_t row) const { return row / options_.num_generations; }
-
-  std::vector<int32_t> ids_of(int64_t leaf) const {
-    std::vector<int32_t> ids;
-    const int32_t* all = prompts_.ids.const_data_ptr<int32_t>();
-    for (const int64_t s : prompts_.forest.chain(leaf)) {
-      ids.insert(ids.end(), all + prompts_.forest.begin(s), all + prompts_.forest.begin(s) + prompts_.forest.length(s));
-    }
-    return ids;
-  }
-
-  // The last hidden state of every prompt, [P, H], and what decoding reads of them.
-  at::Tensor encode_prompts(std::vector<KvCache>& layers) {
-    const auto pass = std::make_shared<PromptPass>();
-    PassOptions options;
-    options.grad = options_.keep_prompts;
-    options.rows = last_rows();
-    options.cache = &pass->cache;
-    pass->hidden = model_.hidden(prompts_, options);
-    const PromptCache& cache = pass->cache;
-    for (size_t i = 0; i < cache.k.size(); ++i) layers.emplace_back(cache.k[i].detach(), cache.v[i].detach(), rows(), options_.max_new_tokens);
-    const at::Tensor hidden = pass->hidden.detach();
-    if (options_.keep_prompts) {
-      pass->prompts = prompts_;
-      pass->rows = options.rows;
-      model_.keep(pass);
-    }
-    return hidden;
-  }
-
-  at::Tensor last_rows() const {
-    std::vector<int64_t> last;
-    for (const int64_t leaf : options_.leaves) last.push_back(prompts_.forest.offsets[static_cast<size_t>(leaf) + 1] - 1);
-    return at::tensor(last);
-  }
 
   // [R, V] of R rows and padding; valid until the next call.
   at::Tensor logits(const at::Tensor& unpadded) {
@@ -143,20 +113,13 @@ class Generation {
   // Log-probabilities are those at the sampling temperature over the whole vocabulary; greedy: at temperature 1.
   float inverse_temperature() const { return options_.sampling.temperature == 0.0f ? 1.0f : 1.0f / options_.sampling.temperature; }
 
-  // A sampled placeholder would ask the training pass for an image that does not exist.
-  std::array<size_t, 2> placeholders() const {
-    return {static_cast<size_t>(model_.config().image_token), static_cast<size_t>(model_.config().video_token)};
-  }
-
   // From the whole distribution: one pass gives the token and the log-sum-exp.
   template <typename T>
   Drawn draw_plain(const T* logits, int64_t vocab, double u, std::vector<float>& scratch) const {
     const float inverse_t = inverse_temperature();
     for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]) * inverse_t;
     std::array<float, 2> left_out = {-INFINITY, -INFINITY};
-    for (size_t i = 0; i < left_out.size(); ++i) {
-      if (placeholders()[i] < scratch.size()) std::swap(left_out[i], scratch[placeholders()[i]]);
-    }
+    for (size_t i = 0; i < forbidden_.size(); ++i) std::swap(left_out[i], scratch[static_cast<size_t>(forbidden_[i])]);
     Drawn drawn = draw_token(scratch, u);
     drawn.lse += std::log1p(std::exp(left_out[0] - drawn.lse) + std::exp(left_out[1] - drawn.lse));
     return drawn;
@@ -174,8 +137,8 @@ class Generation {
     }
     for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]);
     const float lse = row_lse(scratch.data(), vocab, 1.0f / inverse_temperature());
-    for (const size_t id : placeholders()) {
-      if (sampling.temperature > 0 && id < scratch.size()) scratch[id] = -INFINITY;
+    if (sampling.temperature > 0) {
+      for (const int32_t id : forbidden_) scratch[static_cast<size_t>(id)] = -INFINITY;
     }
     return {sample_token(scratch, sampling, seen, u), lse};
   }
@@ -183,6 +146,7 @@ class Generation {
   Qwen2VL& model_;
   const Batch& prompts_;
   const GenerateOptions& options_;
+  std::vector<int32_t> forbidden_;  // two at most
   std::vector<std::vector<int32_t>> prompt_ids_;
   std::vector<Completion> completions_;
   at::Tensor logits_;
@@ -209,6 +173,7 @@ std::vector<Completion> generate(Qwen2VL& model, const Batch& prompts, const Gen
   validate(prompts, options);
   VS_CHECK(!options.keep_prompts || model.options().trainable, "NO_GRADIENT", "[generate] keepPrompts needs a model loaded with trainable: true");
   model.forget_prompts();
+  if (on_gpu(model.decoder().head().value)) return generate_on_gpu(model, prompts, options, abort);
   return Generation(model, prompts, options).run(abort);
 }
 

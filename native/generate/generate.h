@@ -17,6 +17,9 @@ struct GenerateOptions {
   int64_t max_new_tokens = 1;
   SamplingOptions sampling;
   bool keep_prompts = false;  // see Qwen2VL::keep
+  // On a GPU only. Neither changes what is sampled.
+  int64_t most_rows = 256;  // completions that are worked on at a time; the others wait for their places
+  int64_t poll_every = 8;   // tokens of each between two looks at which have ended
 };
 
 struct Completion {

@@ -2,6 +2,9 @@
 // prompts for all rows that share them, and pieces of each row's own tokens. The second merges a row's pieces by their
 // log-sum-exp. Where a piece ends depends on the keys' places alone, and every row is summed in the same order whoever
 // shares its piece: a sequence gets the same numbers in every batch. Definition: decode_attention in native/ops/attention.h.
+#include <algorithm>
+#include <iterator>
+
 #include "kernels/decode_tile.cuh"
 #include "kernels/device.cuh"
 
@@ -81,7 +84,8 @@ Arguments checked_shape(const vsgrpo_decode_attention_args& args) {
   Arguments check("decode_attention");
   check.type("type", args.type).rows(args.rows).within("heads", args.heads, 1, 1024).within("kv_heads", args.kv_heads, 1, 1024);
   check.multiple("heads", args.heads, args.kv_heads > 0 ? args.kv_heads : 1).within("heads / kv_heads", args.heads / (args.kv_heads > 0 ? args.kv_heads : 1), 1, 16);
-  check.require(args.head_dim == 64 || args.head_dim == 80 || args.head_dim == 128, VSGRPO_UNSUPPORTED, "head_dim: expected 64, 80 or 128");
+  const int64_t dims[] = {16, 32, 64, 80, 128};
+  check.require(std::find(std::begin(dims), std::end(dims), args.head_dim) != std::end(dims), VSGRPO_UNSUPPORTED, "head_dim: expected 16, 32, 64, 80 or 128");
   check.within("items", args.items, 0, INT32_MAX).within("max_prompt_parts", args.max_prompt_parts, 0, INT32_MAX);
   check.within("capacity", args.capacity, 0, INT32_MAX);
   if (!check.failed()) check.within("items + pieces of own tokens", args.items + args.rows * own_parts(args.capacity), 0, INT32_MAX);
@@ -121,6 +125,8 @@ int vsgrpo_decode_attention(const vsgrpo_decode_attention_args* args, void* stre
   check.array("out", args->out).array("workspace", args->workspace);
   if (check.failed()) return check.status();
   return dispatch_type(args->type, [&]<typename T>() {
+    if (args->head_dim == 16) return launch_both<T, 16>(*args, stream);
+    if (args->head_dim == 32) return launch_both<T, 32>(*args, stream);
     if (args->head_dim == 64) return launch_both<T, 64>(*args, stream);
     if (args->head_dim == 80) return launch_both<T, 80>(*args, stream);
     return launch_both<T, 128>(*args, stream);

@@ -85,9 +85,9 @@ __device__ void attend_piece(const float* q, const DecodeWork<float>& work, cons
 // told a fitting order of dimensions.
 template <int kDim>
 class DecodeTile {
-  static constexpr int kGroups = kDim / 32, kRest = kDim % 32;     // of q and k: 32 dimensions = 16 bytes a lane; 16 = 8 bytes
-  static constexpr int kBlocks = kDim / 64, kNarrow = kDim % 64;  // of v: 64 dimensions = 16 bytes a lane; 16 = 4 bytes
-  static_assert((kRest == 0 || kRest == 16) && (kNarrow == 0 || kNarrow == 16));
+  static_assert(kDim % 16 == 0);
+  static constexpr int kGroups = kDim / 32, kRest = kDim % 32;         // of q and k: 32 dimensions = 16 bytes a lane; 16 = 8 bytes
+  static constexpr int kBlocks = kDim / 64, kNarrow = kDim % 64 / 16;  // of v: 64 dimensions = 16 bytes a lane; 16 = 4 bytes
   static constexpr int kTiles = kDim / 8;  // products beside each other in the output
 
  public:
@@ -107,7 +107,8 @@ class DecodeTile {
     if (first_key() < work_.keys) add_values(s, o);
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) write<8>(o, block * 8, block * 64, first, pieces);
-    if constexpr (kNarrow > 0) write<2>(o, kBlocks * 8, kBlocks * 64, first, pieces);
+#pragma unroll
+    for (int i = 0; i < kNarrow; ++i) write<2>(o, kBlocks * 8 + i * 2, kBlocks * 64 + i * 16, first, pieces);
   }
 
  private:
@@ -237,9 +238,10 @@ class DecodeTile {
         add_two(o, block * 8 + 4, a, {v[0].z, v[1].z, v[2].z, v[3].z});
         add_two(o, block * 8 + 6, a, {v[0].w, v[1].w, v[2].w, v[3].w});
       }
-      if constexpr (kNarrow > 0) {
-        const int at = kBlocks * 64 + g() * 2;
-        add_two(o, kBlocks * 8, a, {read<uint32_t>(rows[0] + at), read<uint32_t>(rows[1] + at), read<uint32_t>(rows[2] + at), read<uint32_t>(rows[3] + at)});
+#pragma unroll
+      for (int i = 0; i < kNarrow; ++i) {
+        const int at = kBlocks * 64 + i * 16 + g() * 2;
+        add_two(o, kBlocks * 8 + i * 2, a, {read<uint32_t>(rows[0] + at), read<uint32_t>(rows[1] + at), read<uint32_t>(rows[2] + at), read<uint32_t>(rows[3] + at)});
       }
     }
   }

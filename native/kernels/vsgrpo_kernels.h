@@ -207,7 +207,7 @@ typedef struct {
 typedef struct {
   uint32_t struct_size;
   int32_t type;
-  int64_t rows, heads, kv_heads, head_dim; /* head_dim: 64, 80 or 128; heads / kv_heads at most 16 */
+  int64_t rows, heads, kv_heads, head_dim; /* head_dim: 16, 32, 64, 80 or 128; heads / kv_heads at most 16 */
   int64_t items, max_prompt_parts;         /* places in `items`; pieces that a row's prompt can have at most */
   int64_t capacity;                        /* own tokens that a slot has room for */
   const void* q;                           /* [rows, heads, head_dim] */

@@ -7,7 +7,7 @@
 
 namespace vsgrpo {
 
-// Shapes as in src/native.ts: ids int32 [N], positions int32 [3, N], patches float32 [P, 1176].
+// On the CPU, wherever the model is: a pass uploads what it needs. Shapes as in src/native.ts: ids int32 [N], positions int32 [3, N], patches float32 [P, 1176].
 struct Batch {
   Forest forest;
   at::Tensor ids, positions, patches;

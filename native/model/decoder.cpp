@@ -7,6 +7,7 @@
 #include "ops/attention.h"
 #include "ops/checkpoint.h"
 #include "ops/norm.h"
+#include "ops/select_rows.h"
 
 namespace vsgrpo {
 namespace {
@@ -16,14 +17,14 @@ constexpr int64_t kFewRows = 16;
 
 }  // namespace
 
-DecoderLayer::DecoderLayer(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
+DecoderLayer::DecoderLayer(const ModelConfig& c, const at::TensorOptions& kind) : config_(c) {
   const int64_t qkv_width = (c.heads + 2 * c.kv_heads) * c.head_dim;
-  input_norm_ = empty_parameter({c.hidden}, dtype);
-  post_norm_ = empty_parameter({c.hidden}, dtype);
-  qkv_ = empty_linear(qkv_width, c.hidden, true, dtype);
-  o_ = empty_linear(c.hidden, c.heads * c.head_dim, false, dtype);
-  gate_up_ = empty_linear(2 * c.intermediate, c.hidden, false, dtype);
-  down_ = empty_linear(c.hidden, c.intermediate, false, dtype);
+  input_norm_ = empty_parameter({c.hidden}, kind);
+  post_norm_ = empty_parameter({c.hidden}, kind);
+  qkv_ = empty_linear(qkv_width, c.hidden, true, kind);
+  o_ = empty_linear(c.hidden, c.heads * c.head_dim, false, kind);
+  gate_up_ = empty_linear(2 * c.intermediate, c.hidden, false, kind);
+  down_ = empty_linear(c.hidden, c.intermediate, false, kind);
 }
 
 Qkv DecoderLayer::project(const at::Tensor& x, const RopeTable& rope, bool adapter) {
@@ -35,8 +36,8 @@ at::Tensor DecoderLayer::finish(const at::Tensor& x, const at::Tensor& attention
   return h + down_.forward(swiglu(gate_up_.forward(rms_norm(h, post_norm_, config_.rms_eps), adapter)), adapter);
 }
 
-at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const Forest& forest, const PassOptions& pass, size_t index,
-                                 const at::Tensor& rows) {
+at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, const std::shared_ptr<const AttentionPlan>& plan,
+                                 const PassOptions& pass, size_t index, const at::Tensor& rows) {
   Qkv qkv = project(x, rope, pass.adapter);
   if (pass.cache) {
     pass.cache->k.push_back(qkv.k);
@@ -46,9 +47,9 @@ at::Tensor DecoderLayer::forward(const at::Tensor& x, const RopeTable& rope, con
     qkv.k = at::cat({pass.prefix->k[index].narrow(0, 0, pass.prefix_rows), qkv.k});
     qkv.v = at::cat({pass.prefix->v[index].narrow(0, 0, pass.prefix_rows), qkv.v});
   }
-  const at::Tensor attention = forest_attention(qkv.q, qkv.k, qkv.v, forest, /*causal=*/true);
+  const at::Tensor attention = forest_attention(qkv.q, qkv.k, qkv.v, plan);
   if (!rows.defined()) return finish(x, attention, pass.adapter);
-  return finish(x.index_select(0, rows), attention.index_select(0, rows), pass.adapter);
+  return finish(select_rows(x, rows), select_rows(attention, rows), pass.adapter);
 }
 
 std::vector<DecoderLayer::Part> DecoderLayer::parts() {
@@ -94,25 +95,27 @@ void DecoderLayer::merge_adapters() {
   }
 }
 
-Decoder::Decoder(const ModelConfig& c, at::ScalarType dtype) : config_(c) {
-  embed_tokens = empty_parameter({c.vocab, c.hidden}, dtype);
-  if (!c.tied) lm_head = empty_parameter({c.vocab, c.hidden}, dtype);
-  norm = empty_parameter({c.hidden}, dtype);
-  for (int64_t i = 0; i < c.layers; ++i) layers.emplace_back(c, dtype);
+Decoder::Decoder(const ModelConfig& c, const at::TensorOptions& kind) : config_(c) {
+  embed_tokens = empty_parameter({c.vocab, c.hidden}, kind);
+  if (!c.tied) lm_head = empty_parameter({c.vocab, c.hidden}, kind);
+  norm = empty_parameter({c.hidden}, kind);
+  for (int64_t i = 0; i < c.layers; ++i) layers.emplace_back(c, kind);
 }
 
 RopeTable Decoder::rope(const at::Tensor& positions) const {
-  return mrope_table(positions, config_.head_dim, config_.rope_theta, config_.mrope_section, embed_tokens.value.scalar_type());
+  return mrope_table(upload(positions, device()), config_.head_dim, config_.rope_theta, config_.mrope_section, embed_tokens.value.scalar_type());
 }
 
 at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& forest, const PassOptions& pass) {
   // Padded to a bucket with row 0: nothing reads what it gives.
   const int64_t count = pass.rows.defined() ? pass.rows.size(0) : x.size(0);
-  const at::Tensor rows = pass.rows.defined() ? at::constant_pad_nd(pass.rows, {0, bucket_rows(count, kFewRows) - count}) : at::Tensor();
+  at::Tensor rows;
+  if (pass.rows.defined()) rows = upload(at::constant_pad_nd(pass.rows, {0, bucket_rows(count, kFewRows) - count}), device());
+  const auto plan = plan_attention(forest, pass.prefix ? pass.prefix_rows : 0, /*causal=*/true, device());
   for (size_t i = 0; i < layers.size(); ++i) {
     const at::Tensor wanted = i + 1 == layers.size() ? rows : at::Tensor();
-    const auto run = [&layer = layers[i], rope, forest, pass, i, wanted](const at::Tensor& h) {
-      return layer.forward(h, rope, forest, pass, i, wanted);
+    const auto run = [&layer = layers[i], rope, plan, pass, i, wanted](const at::Tensor& h) {
+      return layer.forward(h, rope, plan, pass, i, wanted);
     };
     x = pass.checkpoint ? checkpointed(x, run) : run(x);
   }

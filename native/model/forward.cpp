@@ -2,6 +2,7 @@
 
 #include "core/check.h"
 #include "ops/logit_mean.h"
+#include "ops/logits_memory.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -23,9 +24,13 @@ void check_length(const at::Tensor& values, int64_t targets, const char* name) {
   VS_CHECK(values.numel() == targets, "BAD_SHAPE", "[backward] ", name, ": expected ", targets, " values, got ", values.numel());
 }
 
-TokenLoss external_loss(const ExternalLoss& loss, int64_t targets) {
+void check_external(const ExternalLoss& loss, int64_t targets) {
   check_length(loss.dlogps, targets, "dlogps");
   if (loss.dentropy) check_length(*loss.dentropy, targets, "dentropy");
+}
+
+TokenLoss external_loss(const ExternalLoss& loss, int64_t targets) {
+  check_external(loss, targets);
   return [loss](int64_t k, float, float) {
     return TokenGradient{loss.dlogps.const_data_ptr<float>()[k], loss.dentropy ? loss.dentropy->const_data_ptr<float>()[k] : 0.0f};
   };
@@ -40,6 +45,21 @@ TokenLoss token_loss(const Loss& loss, int64_t targets) {
   if (const auto* external = std::get_if<ExternalLoss>(&loss)) return external_loss(*external, targets);
   if (const auto* sft = std::get_if<SftLoss>(&loss)) return sft_loss(*sft, targets);
   return grpo_loss(std::get<GrpoInputs>(loss), targets);
+}
+
+DeviceTokenLoss device_loss(const Loss& loss, int64_t targets, at::Device device) {
+  if (const auto* grpo = std::get_if<GrpoInputs>(&loss)) return grpo_loss_on(*grpo, targets, device);
+  DeviceTokenLoss arrays;
+  if (const auto* external = std::get_if<ExternalLoss>(&loss)) {
+    check_external(*external, targets);
+    arrays.dlogps = upload(external->dlogps, device);
+    if (external->dentropy) arrays.dentropy = upload(*external->dentropy, device);
+  } else {
+    const auto& sft = std::get<SftLoss>(loss);
+    check_length(sft.weights, targets, "weights");
+    arrays.dlogps = upload(sft.weights.neg(), device);
+  }
+  return arrays;
 }
 
 double loss_value(const Loss& loss, const TokenStats& stats) {
@@ -81,31 +101,44 @@ TokenStats Forward::logps() {
   at::NoGradGuard no_grad;
   TokenStats stats = token_logps(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_);
   add_logit_mean(stats);
-  return stats;
+  return stats.cpu();
 }
 
 void Forward::add_logit_mean(TokenStats& stats) const {
   if (logit_mean_) stats.logit_mean = logit_mean(hidden_.detach(), model_->decoder().head().value);
 }
 
+std::function<TokenStats(at::Tensor&)> Forward::head_pass(const Loss& loss) {
+  const at::Tensor hidden = hidden_.detach();
+  const auto run = [this, hidden](const auto& per_token) {
+    return [this, hidden, per_token](at::Tensor& d_hidden) {
+      return token_logps_backward(hidden, model_->decoder().head(), target_ids_, temperature_, per_token, d_hidden);
+    };
+  };
+  const int64_t targets = target_ids_.size(0);
+  if (on_gpu(hidden)) return run(device_loss(loss, targets, hidden.device()));
+  return run(token_loss(loss, targets));
+}
+
 Forward::Result Forward::backward(const Loss& loss) {
   VS_CHECK(has_graph_, "NO_GRADIENT", "[backward] this forward pass has no gradients: it ran with grad false, or backward was called before");
-  const TokenLoss per_token = token_loss(unfold(loss, [&] { return logps(); }), target_ids_.size(0));
+  const Loss per_token = unfold(loss, [&] { return logps(); });
+  const auto head = head_pass(per_token);
   has_graph_ = false;
   at::Tensor d_hidden;
-  Result result;
+  TokenStats stats;
   {
     at::NoGradGuard no_grad;
-    result.stats = token_logps_backward(hidden_.detach(), model_->decoder().head(), target_ids_, temperature_,
-                                        per_token, d_hidden);
-    add_logit_mean(result.stats);
-    result.loss = loss_value(loss, result.stats);
+    stats = head(d_hidden);
+    add_logit_mean(stats);
   }
   if (checkpoint_) give_back_memory();
   torch::autograd::backward({hidden_}, {d_hidden});
   hidden_ = hidden_.detach();
   prompts_.reset();
-  return result;
+  // Last: a GPU is waited for once, when all its work is in its queue.
+  stats = stats.cpu();
+  return {stats, loss_value(loss, stats)};
 }
 
 }  // namespace vsgrpo

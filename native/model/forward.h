@@ -44,6 +44,8 @@ class Forward {
 
  private:
   void add_logit_mean(TokenStats& stats) const;
+  // The head's pass with this loss, which is per token; checks it. Gives the gradient of the hidden states.
+  std::function<TokenStats(at::Tensor& d_hidden)> head_pass(const Loss& loss);
 
   std::shared_ptr<Qwen2VL> model_;
   at::Tensor target_ids_;

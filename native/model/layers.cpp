@@ -1,8 +1,21 @@
 #include "model/layers.h"
 
+#include "core/gpu.h"
+#include "ops/lora.h"
+
 namespace vsgrpo {
+namespace {
+
+std::vector<LoraPart> lora_parts(std::vector<Adapter>& adapters) {
+  std::vector<LoraPart> parts;
+  for (Adapter& lora : adapters) parts.push_back({&lora.a, &lora.b, lora.offset, lora.size});
+  return parts;
+}
+
+}  // namespace
 
 at::Tensor LinearLayer::forward(const at::Tensor& x, bool adapter, const at::Tensor& anchor) {
+  if (adapter && !adapters.empty() && on_gpu(x)) return gpu_lora_linear(x, weight, bias ? &*bias : nullptr, lora_parts(adapters), adapter_scale);
   at::Tensor y = linear(x, weight, bias ? &*bias : nullptr, anchor);
   if (!adapter) return y;
   for (Adapter& lora : adapters) {
@@ -12,11 +25,11 @@ at::Tensor LinearLayer::forward(const at::Tensor& x, bool adapter, const at::Ten
   return y;
 }
 
-Parameter empty_parameter(const std::vector<int64_t>& shape, at::ScalarType dtype) { return {at::empty(shape, dtype), {}}; }
+Parameter empty_parameter(const std::vector<int64_t>& shape, const at::TensorOptions& kind) { return {at::empty(shape, kind), {}}; }
 
-LinearLayer empty_linear(int64_t out, int64_t in, bool bias, at::ScalarType dtype) {
-  LinearLayer layer{empty_parameter({out, in}, dtype), {}, {}, 0};
-  if (bias) layer.bias = empty_parameter({out}, dtype);
+LinearLayer empty_linear(int64_t out, int64_t in, bool bias, const at::TensorOptions& kind) {
+  LinearLayer layer{empty_parameter({out, in}, kind), {}, {}, 0};
+  if (bias) layer.bias = empty_parameter({out}, kind);
   return layer;
 }
 

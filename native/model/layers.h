@@ -23,9 +23,9 @@ struct LinearLayer {
   at::Tensor forward(const at::Tensor& x, bool adapter, const at::Tensor& anchor = {});
 };
 
-// Uninitialised, frozen; the checkpoint fills them.
-Parameter empty_parameter(const std::vector<int64_t>& shape, at::ScalarType dtype);
-LinearLayer empty_linear(int64_t out, int64_t in, bool bias, at::ScalarType dtype);
+// Uninitialised, frozen, of the given type and device; the checkpoint fills them.
+Parameter empty_parameter(const std::vector<int64_t>& shape, const at::TensorOptions& kind);
+LinearLayer empty_linear(int64_t out, int64_t in, bool bias, const at::TensorOptions& kind);
 
 // Rows [offset, offset + size) of a parameter, under its Hugging Face name. shape is the stored one.
 struct WeightSlot {

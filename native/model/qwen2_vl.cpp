@@ -4,6 +4,7 @@
 #include "core/check.h"
 #include "core/safetensors.h"
 #include "model/weights.h"
+#include "ops/select_rows.h"
 
 namespace vsgrpo {
 namespace {
@@ -15,10 +16,12 @@ std::string peft_name(const std::string& module, const char* which) {
   return "base_model.model.model.language_model." + module.substr(std::string("model.").size()) + ".lora_" + which + ".weight";
 }
 
+at::TensorOptions kind_of(const ModelOptions& options) { return at::TensorOptions(options.dtype).device(options.device); }
+
 }  // namespace
 
 Qwen2VL::Qwen2VL(const ModelConfig& config, const ModelOptions& options)
-    : config_(config), options_(options), vision_(config.vision, config.hidden, options.dtype), decoder_(config, options.dtype) {}
+    : config_(config), options_(options), vision_(config.vision, config.hidden, kind_of(options)), decoder_(config, kind_of(options)) {}
 
 std::shared_ptr<Qwen2VL> Qwen2VL::load(const std::string& dir, const ModelOptions& options) {
   at::NoGradGuard no_grad;
@@ -66,7 +69,7 @@ at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {
   const at::Tensor media_rows = is_media.nonzero().squeeze(1);
   const int64_t placeholders = media_rows.size(0), features = batch.patches.size(0) / config_.vision.merge_unit();
   VS_CHECK(placeholders == features, "BAD_SHAPE", "[batch] ", placeholders, " image and video tokens, but the media give ", features);
-  if (placeholders > 0) x = x.index_copy(0, media_rows, vision_features(batch, pass, anchor));
+  if (placeholders > 0) x = x.index_copy(0, upload(media_rows, decoder_.device()), vision_features(batch, pass, anchor));
   const at::Tensor hidden = decoder_.forward(x, decoder_.rope(at::constant_pad_nd(batch.positions, {0, padding})), batch.forest, pass);
   return pass.rows.defined() ? hidden : hidden.narrow(0, 0, batch.ids.size(0));
 }
@@ -88,7 +91,7 @@ at::Tensor Qwen2VL::hidden_after(const PromptPass& prompts, const Batch& batch, 
   pass.prefix_rows = first;
   const at::Tensor x = decoder_.embed(behind(batch.ids).to(at::kLong), gradient_anchor());
   const at::Tensor hidden = decoder_.forward(x, decoder_.rope(behind(batch.positions)), batch.forest, pass);
-  return at::cat({prompts.hidden, hidden}).index_select(0, places);
+  return select_rows(at::cat({prompts.hidden, hidden}), upload(places, decoder_.device()));
 }
 
 void Qwen2VL::add_lora(const LoraConfig& lora) {
@@ -103,7 +106,7 @@ void Qwen2VL::add_lora(const LoraConfig& lora) {
           // Kaiming uniform with a = sqrt(5), as PEFT: U(-1/sqrt(in), 1/sqrt(in)).
           const double bound = 1.0 / std::sqrt(static_cast<double>(in));
           const at::Tensor a = at::empty({lora.r, in}, at::kFloat).uniform_(-bound, bound, generator);
-          return Adapter{name, offset, size, {a.to(options_.dtype), {}}, {at::zeros({size, lora.r}, options_.dtype), {}}};
+          return Adapter{name, offset, size, {a.to(kind_of(options_)), {}}, {at::zeros({size, lora.r}, kind_of(options_)), {}}};
         });
   }
   VS_CHECK(added > 0, "BAD_ARGUMENT", "[lora] targetModules names no linear layer of the language model");
@@ -167,7 +170,7 @@ void Qwen2VL::mix(Qwen2VL& other, double alpha) {
   for (size_t i = 0; i < own.size(); ++i) {
     const at::Tensor value = own[i].view(), target = theirs[i].view();
     VS_CHECK(value.sizes() == target.sizes(), "BAD_SHAPE", "[mix] ", own[i].name, " has another shape in the other model");
-    value.mul_(1 - alpha).add_(target, alpha);
+    value.mul_(1 - alpha).add_(target.to(value.device()), alpha);
   }
 }
 

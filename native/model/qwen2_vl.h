@@ -4,6 +4,7 @@
 
 #include "model/prompt_pass.h"
 #include "model/vision.h"
+#include "ops/logits_memory.h"
 #include "ops/token_logps.h"
 
 namespace vsgrpo {
@@ -17,11 +18,14 @@ struct LoraConfig {
 
 struct ModelOptions {
   at::ScalarType dtype = at::kFloat;
+  at::Device device = at::kCPU;  // another one needs the GPU to be loaded, see core/gpu.h
   bool trainable = false;
   bool freeze_vision = false;
   std::optional<LoraConfig> lora;
   std::string adapter_dir;  // empty: fresh adapters (B = 0)
 };
+
+class GpuBatch;
 
 class Qwen2VL {
  public:
@@ -40,6 +44,9 @@ class Qwen2VL {
 
   // Moves every weight towards another model's: w = (1 - alpha) w + alpha w'. Throws Error("BAD_SHAPE") when they differ.
   void mix(Qwen2VL& other, double alpha);
+
+  // What generation on a GPU keeps between its calls; generate/gpu_batch.h knows it.
+  std::shared_ptr<GpuBatch>& gpu_batch() { return gpu_batch_; }
 
   const ModelConfig& config() const { return config_; }
   const ModelOptions& options() const { return options_; }
@@ -71,6 +78,7 @@ class Qwen2VL {
   Decoder decoder_;
   std::shared_ptr<const PromptPass> kept_;
   std::shared_ptr<at::Tensor> logits_memory_ = logits_memory();  // held, so that it lasts from pass to pass
+  std::shared_ptr<GpuBatch> gpu_batch_;
 };
 
 }  // namespace vsgrpo

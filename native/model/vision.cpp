@@ -5,6 +5,7 @@
 #include "core/buckets.h"
 #include "core/check.h"
 #include "core/forest.h"
+#include "core/gpu.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
 #include "ops/checkpoint.h"
@@ -43,27 +44,30 @@ Forest frame_segments(const std::vector<std::array<int64_t, 3>>& grids) {
 
 }  // namespace
 
-VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, at::ScalarType dtype) : config_(c) {
-  patch_embed_ = empty_linear(c.width, c.patch_values(), false, dtype);
+VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, const at::TensorOptions& kind) : config_(c) {
+  patch_embed_ = empty_linear(c.width, c.patch_values(), false, kind);
   for (int64_t i = 0; i < c.depth; ++i) {
-    blocks_.push_back({empty_parameter({c.width}, dtype), empty_parameter({c.width}, dtype), empty_parameter({c.width}, dtype), empty_parameter({c.width}, dtype),
-                       empty_linear(3 * c.width, c.width, true, dtype), empty_linear(c.width, c.width, true, dtype),
-                       empty_linear(c.mlp_width, c.width, true, dtype), empty_linear(c.width, c.mlp_width, true, dtype)});
+    blocks_.push_back({empty_parameter({c.width}, kind), empty_parameter({c.width}, kind), empty_parameter({c.width}, kind), empty_parameter({c.width}, kind),
+                       empty_linear(3 * c.width, c.width, true, kind), empty_linear(c.width, c.width, true, kind),
+                       empty_linear(c.mlp_width, c.width, true, kind), empty_linear(c.width, c.mlp_width, true, kind)});
   }
   const int64_t merged = c.width * c.merge_unit();
-  merger_norm_ = empty_parameter({c.width}, dtype);
-  merger_norm_bias_ = empty_parameter({c.width}, dtype);
-  merger_fc1_ = empty_linear(merged, merged, true, dtype);
-  merger_fc2_ = empty_linear(text_width, merged, true, dtype);
+  merger_norm_ = empty_parameter({c.width}, kind);
+  merger_norm_bias_ = empty_parameter({c.width}, kind);
+  merger_fc1_ = empty_linear(merged, merged, true, kind);
+  merger_fc2_ = empty_linear(text_width, merged, true, kind);
 }
 
 at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor,
                                 bool checkpoint) {
   const auto [rows, cols] = patch_coordinates(grids, config_.merge_size);
   VS_CHECK(patches.size(0) == rows.size(0), "BAD_SHAPE", "[vision] the grids describe ", rows.size(0), " patches, got ", patches.size(0));
-  const Forest frames = frame_segments(grids);
+  const at::Device device = patch_embed_.weight.value.device();
+  const auto frames = plan_attention(frame_segments(grids), 0, /*causal=*/false, device);
   const int64_t unit = config_.merge_unit(), padding = bucket_rows(patches.size(0) / unit) * unit - patches.size(0);
-  const auto padded = [&](const at::Tensor& t) { return at::constant_pad_nd(t, t.dim() == 1 ? at::IntArrayRef{0, padding} : at::IntArrayRef{0, 0, 0, padding}); };
+  const auto padded = [&](const at::Tensor& t) {
+    return at::constant_pad_nd(upload(t, device), t.dim() == 1 ? at::IntArrayRef{0, padding} : at::IntArrayRef{0, 0, 0, padding});
+  };
   const RopeTable rope = vision_rope_table(padded(rows), padded(cols), config_.head_dim());
   at::Tensor x = patch_embed_.forward(padded(patches).to(patch_embed_.weight.value.scalar_type()), false, anchor);
   for (VisionBlock& block : blocks_) {
@@ -73,9 +77,10 @@ at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std
   return merge(x).narrow(0, 0, patches.size(0) / unit);
 }
 
-at::Tensor VisionTower::block_forward(VisionBlock& b, const at::Tensor& x, const RopeTable& rope, const Forest& frames) {
+at::Tensor VisionTower::block_forward(VisionBlock& b, const at::Tensor& x, const RopeTable& rope,
+                                      const std::shared_ptr<const AttentionPlan>& frames) {
   const Qkv qkv = split_and_rotate(b.qkv.forward(layer_norm(x, b.norm1, b.norm1_bias, kNormEps), false), rope, config_.heads, config_.heads);
-  const at::Tensor h = x + b.proj.forward(forest_attention(qkv.q, qkv.k, qkv.v, frames, /*causal=*/false), false);
+  const at::Tensor h = x + b.proj.forward(forest_attention(qkv.q, qkv.k, qkv.v, frames), false);
   return h + b.fc2.forward(quick_gelu(b.fc1.forward(layer_norm(h, b.norm2, b.norm2_bias, kNormEps), false)), false);
 }
 

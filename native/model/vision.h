@@ -14,7 +14,7 @@ struct VisionBlock {
 
 class VisionTower {
  public:
-  VisionTower(const VisionConfig& config, int64_t text_width, at::ScalarType dtype);
+  VisionTower(const VisionConfig& config, int64_t text_width, const at::TensorOptions& kind);
 
   // patches [P, C * T * 14 * 14] float32, grids (t, h, w) of each item -> [P / 4, text width].
   // With `checkpoint`, blocks keep only their inputs for the backward pass.
@@ -23,7 +23,8 @@ class VisionTower {
   void collect(WeightSlots& slots);
 
  private:
-  at::Tensor block_forward(VisionBlock& block, const at::Tensor& x, const struct RopeTable& rope, const struct Forest& frames);
+  at::Tensor block_forward(VisionBlock& block, const at::Tensor& x, const struct RopeTable& rope,
+                           const std::shared_ptr<const struct AttentionPlan>& frames);
   at::Tensor merge(const at::Tensor& x);
 
   VisionConfig config_;

@@ -1,6 +1,7 @@
 #include "ops/activation.h"
 
 #include "core/fast_math.h"
+#include "core/gpu.h"
 #include "ops/rows.h"
 
 namespace vsgrpo {
@@ -44,21 +45,33 @@ void swiglu_backward(const at::Tensor& dy, const at::Tensor& x, at::Tensor& dx) 
 
 struct SwiGlu : torch::autograd::Function<SwiGlu> {
   static Variable forward(AutogradContext* ctx, const Variable& x) {
+    ctx->save_for_backward({x});
+    if (on_gpu(x)) return gpu().swiglu(x);
     at::Tensor y = at::empty({x.size(0), x.size(1) / 2}, x.options());
     dispatch_float(x, [&]<typename T>() { swiglu_forward<T>(x, y); });
-    ctx->save_for_backward({x});
     return y;
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const at::Tensor x = ctx->get_saved_variables()[0], dy = grads[0].contiguous();
+    if (on_gpu(x)) return {gpu().swiglu_backward(dy, x)};
     at::Tensor dx = at::empty_like(x);
     dispatch_float(x, [&]<typename T>() { swiglu_backward<T>(dy, x, dx); });
     return {dx};
   }
 };
 
+// The same with the same roundings out of ATen's operations: the vision tower's only use, where no kernel is worth it.
+at::Tensor quick_gelu_on_gpu(const at::Tensor& x) { return x * (x * kQuickGelu).sigmoid_(); }
+
+at::Tensor quick_gelu_backward_on_gpu(const at::Tensor& dy, const at::Tensor& x) {
+  const at::Tensor v = x.to(at::kFloat), s = at::sigmoid(v * kQuickGelu);
+  return (dy * s * (1.0f + kQuickGelu * v * (1.0f - s))).to(x.scalar_type());
+}
+
 struct QuickGelu : torch::autograd::Function<QuickGelu> {
   static Variable forward(AutogradContext* ctx, const Variable& x) {
+    ctx->save_for_backward({x});
+    if (on_gpu(x)) return quick_gelu_on_gpu(x);
     at::Tensor y = at::empty_like(x);
     dispatch_float(x, [&]<typename T>() {
       const T* xs = x.const_data_ptr<T>();
@@ -71,11 +84,11 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
         }
       });
     });
-    ctx->save_for_backward({x});
     return y;
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const at::Tensor x = ctx->get_saved_variables()[0], dy = grads[0].contiguous();
+    if (on_gpu(x)) return {quick_gelu_backward_on_gpu(dy, x)};
     at::Tensor dx = at::empty_like(x);
     dispatch_float(x, [&]<typename T>() {
       const T *xs = x.const_data_ptr<T>(), *dys = dy.const_data_ptr<T>();

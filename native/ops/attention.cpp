@@ -2,7 +2,9 @@
 
 #include <cstring>
 
+#include "core/gpu.h"
 #include "ops/attention_tile.h"
+#include "ops/gpu_attention.h"
 #include "ops/rows.h"
 
 namespace vsgrpo {
@@ -129,7 +131,12 @@ struct ForestAttention : torch::autograd::Function<ForestAttention> {
 }  // namespace
 
 at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Forest& forest, bool causal) {
+  if (on_gpu(q)) return gpu_attention(q, k, v, plan_attention(forest, k.size(0) - q.size(0), causal, q.device()));
   return ForestAttention::apply(q, k, v, forest, causal);
+}
+
+at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::shared_ptr<const AttentionPlan>& plan) {
+  return on_gpu(q) ? gpu_attention(q, k, v, plan) : ForestAttention::apply(q, k, v, plan->forest, plan->causal);
 }
 
 KvCache::KvCache(const at::Tensor& prompt_k, const at::Tensor& prompt_v, int64_t rows, int64_t max_new_tokens)

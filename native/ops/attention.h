@@ -2,14 +2,15 @@
 // Grouped queries: query head h uses key/value head h / (heads / kv_heads). bfloat16 is multiplied as such where the
 // processor can; scores, softmax and sums are fp32.
 #pragma once
-#include "core/forest.h"
-#include "core/pch.h"
+#include "ops/attention_plan.h"
 
 namespace vsgrpo {
 
 // q [M, H, D], k and v [N, KV, D] -> [M, H * D]. Scale D^-0.5. The queries are those of the last M rows, and begin with a
 // segment. Rows behind the forest's are padding: their output is zero.
 at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const Forest& forest, bool causal);
+// The same for a pass whose layers share a plan.
+at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::shared_ptr<const AttentionPlan>& plan);
 
 // What decoding reads in one layer: the keys and values of the prompts, shared, and what each row has added since. In
 // the type that attention is computed in.

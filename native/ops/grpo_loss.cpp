@@ -78,6 +78,23 @@ TokenLoss grpo_loss(const GrpoInputs& inputs, int64_t targets) {
   };
 }
 
+DeviceTokenLoss grpo_loss_on(const GrpoInputs& in, int64_t targets, at::Device device) {
+  check(in, targets);
+  const auto on_device = [&](const std::optional<at::Tensor>& array) { return array ? upload(*array, device) : at::Tensor(); };
+  const GrpoOptions& o = in.options;
+  DeviceTokenLoss loss;
+  loss.weights = on_device(in.weights);
+  loss.advantages = on_device(in.advantages);
+  loss.old_logps = on_device(in.old_logps);
+  loss.ref_logps = on_device(in.ref_logps);
+  loss.policy_mask = on_device(in.policy_mask);
+  loss.sampler_ratios = on_device(in.sampler_ratios);
+  loss.entropy_bonus = on_device(in.entropy_bonus);
+  loss.options = {static_cast<int32_t>(o.surrogate), static_cast<int32_t>(o.kl), o.bias_correction_kl, o.epsilon_low, o.epsilon_high,
+                  o.delta, o.beta, o.sapo_temperature_pos, o.sapo_temperature_neg};
+  return loss;
+}
+
 GrpoValue grpo_value(const GrpoInputs& in, const TokenStats& stats) {
   check(in, stats.logps.numel());
   const GrpoTokens tokens = tokens_of(in);

@@ -22,6 +22,9 @@ bool is_per_token(const GrpoInputs& in);
 // Gradient callback of a per-token loss. Throws Error("BAD_SHAPE") when an array's length is not K.
 TokenLoss grpo_loss(const GrpoInputs& in, int64_t targets);
 
+// The same loss for a GPU's kernel, its arrays on `device`.
+DeviceTokenLoss grpo_loss_on(const GrpoInputs& in, int64_t targets, at::Device device);
+
 struct GrpoValue {
   double loss = 0;
   at::Tensor dlogps;  // float32 [K]

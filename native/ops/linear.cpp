@@ -1,6 +1,7 @@
 #include "ops/linear.h"
 
 #include "ops/matmul.h"
+#include "ops/select_rows.h"
 
 namespace vsgrpo {
 namespace {
@@ -33,7 +34,7 @@ struct Linear : torch::autograd::Function<Linear> {
 // grad[id] += the sum of the rows that have the id, in float32 whatever the gradient's type.
 void add_embedding_rows(at::Tensor& grad, const at::Tensor& ids, const at::Tensor& rows) {
   if (grad.scalar_type() == at::kFloat) {
-    grad.index_add_(0, ids, rows.to(at::kFloat));
+    add_rows(grad, ids, rows.to(at::kFloat));
     return;
   }
   const auto [distinct, which, counts] = at::_unique2(ids, /*sorted=*/true, /*return_inverse=*/true);

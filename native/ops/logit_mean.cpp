@@ -7,7 +7,7 @@ constexpr int64_t kChunkRows = 4096;  // of a bfloat16 weight, that are float32 
 
 // [V, H] -> [H]
 at::Tensor mean_row(const at::Tensor& weight) {
-  at::Tensor sum = at::zeros({weight.size(1)}, at::kFloat);
+  at::Tensor sum = at::zeros({weight.size(1)}, weight.options().dtype(at::kFloat));
   for (int64_t first = 0; first < weight.size(0); first += kChunkRows) {
     sum += weight.narrow(0, first, std::min(kChunkRows, weight.size(0) - first)).to(at::kFloat).sum(0);
   }

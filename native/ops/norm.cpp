@@ -1,5 +1,6 @@
 #include "ops/norm.h"
 
+#include "core/gpu.h"
 #include "ops/rows.h"
 
 namespace vsgrpo {
@@ -53,8 +54,13 @@ void rms_norm_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tens
 
 struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static Variable forward(AutogradContext* ctx, const Variable& x, Parameter* weight, double eps) {
-    at::Tensor y = at::empty_like(x), rstd = at::empty({x.size(0)}, at::kFloat);
-    dispatch_float(x, [&]<typename T>() { rms_norm_forward<T>(x, weight->value, eps, y, rstd); });
+    at::Tensor y, rstd;
+    if (on_gpu(x)) {
+      std::tie(y, rstd) = gpu().rms_norm(x, weight->value, eps);
+    } else {
+      y = at::empty_like(x), rstd = at::empty({x.size(0)}, at::kFloat);
+      dispatch_float(x, [&]<typename T>() { rms_norm_forward<T>(x, weight->value, eps, y, rstd); });
+    }
     ctx->save_for_backward({x});
     ctx->saved_data["rstd"] = rstd;
     ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
@@ -64,6 +70,7 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const at::Tensor dy = grads[0].contiguous(), x = ctx->get_saved_variables()[0], rstd = ctx->saved_data["rstd"].toTensor();
     auto* weight = reinterpret_cast<Parameter*>(ctx->saved_data["weight"].toInt());
+    if (on_gpu(x)) return {gpu().rms_norm_backward(dy, x, weight->value, rstd, weight->grad), Variable(), Variable()};
     at::Tensor dx = at::empty_like(x);
     dispatch_float(x, [&]<typename T>() { rms_norm_backward<T>(dy, x, weight->value, rstd, dx); });
     if (weight->trainable()) {

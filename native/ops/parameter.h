@@ -10,7 +10,7 @@ struct Parameter {
   at::Tensor grad;   // `+=` by every backward: in float32, or where memory counts more in bfloat16; undefined while frozen
 
   bool trainable() const { return grad.defined(); }
-  void make_trainable(at::ScalarType grad_type = at::kFloat) { grad = at::zeros(value.sizes(), grad_type); }
+  void make_trainable(at::ScalarType grad_type = at::kFloat) { grad = at::zeros(value.sizes(), value.options().dtype(grad_type)); }
 };
 
 // A tensor without elements that requires gradients: passed to ops whose own inputs carry none (patches, token ids), so

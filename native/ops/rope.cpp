@@ -1,5 +1,6 @@
 #include "ops/rope.h"
 
+#include "core/gpu.h"
 #include "ops/rows.h"
 
 namespace vsgrpo {
@@ -11,14 +12,8 @@ using torch::autograd::variable_list;
 
 constexpr double kVisionTheta = 10000.0;
 
-// theta^(-2j/dim) for j < dim / 2, computed as torch does: fp32 powers, then the reciprocal.
-at::Tensor inverse_frequencies(int64_t dim, double theta) {
-  const at::Tensor exponent = at::arange(0, dim, 2, at::kFloat) / static_cast<double>(dim);
-  return at::reciprocal(at::pow(at::scalar_tensor(theta, at::kFloat), exponent));
-}
-
 RopeTable table_from_angles(const at::Tensor& angles, at::ScalarType dtype) {
-  const at::Tensor both = at::cat({angles, angles}, 1);
+  const at::Tensor both = on_gpu(angles) ? angles : at::cat({angles, angles}, 1);
   return {both.cos().to(dtype).to(at::kFloat), both.sin().to(dtype).to(at::kFloat), dtype != at::kFloat};
 }
 
@@ -47,6 +42,11 @@ void rotate_back(const T* dy, const float* cos, const float* sin, T* dx, int64_t
 struct SplitAndRotate : torch::autograd::Function<SplitAndRotate> {
   static variable_list forward(AutogradContext* ctx, const Variable& qkv, const Variable& cos, const Variable& sin, bool round_products,
                                int64_t heads, int64_t kv_heads) {
+    ctx->save_for_backward({cos, sin});
+    if (on_gpu(qkv)) {
+      const auto [q, k, v] = gpu().split_and_rotate(qkv, cos, sin, round_products, heads, kv_heads);
+      return {q, k, v};
+    }
     const int64_t n = qkv.size(0), dim = cos.size(1), width = qkv.size(1);
     at::Tensor q = at::empty({n, heads, dim}, qkv.options()), k = at::empty({n, kv_heads, dim}, qkv.options());
     at::Tensor v = qkv.narrow(1, (heads + kv_heads) * dim, kv_heads * dim).reshape({n, kv_heads, dim}).contiguous();
@@ -62,7 +62,6 @@ struct SplitAndRotate : torch::autograd::Function<SplitAndRotate> {
         }
       });
     });
-    ctx->save_for_backward({cos, sin});
     return {q, k, v};
   }
 
@@ -70,6 +69,10 @@ struct SplitAndRotate : torch::autograd::Function<SplitAndRotate> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &cos = saved[0], &sin = saved[1];
     const at::Tensor dq = grads[0].contiguous(), dk = grads[1].contiguous();
+    if (on_gpu(dq)) {
+      const at::Tensor dqkv = gpu().split_and_rotate_backward(dq, dk, grads[2].contiguous(), cos, sin);
+      return {dqkv, Variable(), Variable(), Variable(), Variable(), Variable()};
+    }
     const int64_t n = dq.size(0), heads = dq.size(1), kv_heads = dk.size(1), dim = dq.size(2), width = (heads + 2 * kv_heads) * dim;
     at::Tensor dqkv = at::empty({n, width}, dq.options());
     dqkv.narrow(1, (heads + kv_heads) * dim, kv_heads * dim).copy_(grads[2].reshape({n, kv_heads * dim}));
@@ -90,9 +93,18 @@ struct SplitAndRotate : torch::autograd::Function<SplitAndRotate> {
 
 }  // namespace
 
+at::Tensor inverse_frequencies(int64_t dim, double theta) {
+  const at::Tensor exponent = at::arange(0, dim, 2, at::kFloat) / static_cast<double>(dim);
+  return at::reciprocal(at::pow(at::scalar_tensor(theta, at::kFloat), exponent));
+}
+
 RopeTable mrope_table(const at::Tensor& positions, int64_t head_dim, double theta, const std::vector<int64_t>& sections,
                       at::ScalarType dtype) {
-  const at::Tensor frequencies = inverse_frequencies(head_dim, theta);
+  const at::Tensor frequencies = upload(inverse_frequencies(head_dim, theta), positions.device());
+  if (on_gpu(positions)) {
+    const auto [cos, sin] = gpu().mrope_table(positions.to(at::kInt).contiguous(), frequencies, sections, dtype != at::kFloat);
+    return {cos, sin, dtype != at::kFloat};
+  }
   std::vector<at::Tensor> angles;
   int64_t first = 0;
   for (int64_t component = 0; component < 3; ++component) {
@@ -105,7 +117,7 @@ RopeTable mrope_table(const at::Tensor& positions, int64_t head_dim, double thet
 }
 
 RopeTable vision_rope_table(const at::Tensor& rows, const at::Tensor& cols, int64_t head_dim) {
-  const at::Tensor frequencies = inverse_frequencies(head_dim / 2, kVisionTheta).unsqueeze(0);
+  const at::Tensor frequencies = upload(inverse_frequencies(head_dim / 2, kVisionTheta), rows.device()).unsqueeze(0);
   return table_from_angles(at::cat({rows.unsqueeze(1) * frequencies, cols.unsqueeze(1) * frequencies}, 1), at::kFloat);
 }
 

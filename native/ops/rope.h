@@ -4,13 +4,17 @@
 
 namespace vsgrpo {
 
-// cos and sin, float32 [N, D] each; already rounded to the model's type where the model applies them in that type.
+// cos and sin, float32 [N, D] each, or [N, D / 2] on a GPU: both halves are the same. Already rounded to the model's type
+// where the model applies them in that type.
 struct RopeTable {
   at::Tensor cos, sin;
   bool round_products;  // bf16 text: every product is rounded, as q * cos + rotate_half(q) * sin does in bf16
 };
 
-// positions int32 [3, N]; sections (t, h, w) sum to head_dim / 2: frequency j turns with component section(j).
+// theta^(-2j/dim) for j < dim / 2, computed as torch does: float32 powers, then the reciprocal. float32 [dim / 2] on the CPU.
+at::Tensor inverse_frequencies(int64_t dim, double theta);
+
+// positions int32 [3, N], where the table shall be; sections (t, h, w) sum to head_dim / 2: frequency j turns with component section(j).
 RopeTable mrope_table(const at::Tensor& positions, int64_t head_dim, double theta, const std::vector<int64_t>& sections,
                       at::ScalarType dtype);
 

@@ -17,6 +17,7 @@ struct SamplingOptions {
 
   // Whether tokens are drawn from softmax(logits / temperature) itself.
   bool is_plain() const { return temperature > 0 && top_k == 0 && top_p >= 1 && min_p <= 0 && repetition_penalty == 1; }
+  bool operator==(const SamplingOptions&) const = default;
 };
 
 // A token, and the log-sum-exp of the logits that it was drawn from.

@@ -1,16 +1,20 @@
 #include "ops/token_logps.h"
 
+#include <atomic>
+
 #include "core/buckets.h"
 #include "core/check.h"
 #include "core/fast_math.h"
-#include "ops/linear.h"
+#include "ops/logits_memory.h"
 #include "ops/matmul.h"
 #include "ops/rows.h"
 
 namespace vsgrpo {
 namespace {
 
-constexpr int64_t kChunkBytes = 96 << 20;  // logits of one chunk, in the model's type
+constexpr int64_t kChunkBytes = 96 << 20;
+constexpr int64_t kGpuChunkBytes = 640 << 20;  // more rows keep a GPU's matrix units busy
+std::atomic<int64_t> chunk_limit = 0;
 
 // What one row of logits says: log-sum-exp of z = logits / T, mean of z under the softmax, the most likely token.
 struct RowSummary {
@@ -47,14 +51,16 @@ void logits_gradient(const float* row, T* out, int64_t vocab, int64_t target, fl
 struct Pass {
   const at::Tensor& hidden;
   const at::Tensor& weight;
-  const at::Tensor& targets;
+  at::Tensor targets;
+  double temperature;
   float inverse_t;
   TokenStats stats;
 
   int64_t rows() const { return hidden.size(0); }
   int64_t vocab() const { return weight.size(0); }
   int64_t chunk_rows() const {
-    const int64_t fit = kChunkBytes / (vocab() * hidden.element_size());
+    const int64_t limit = chunk_limit.load(), bytes = limit > 0 ? limit : on_gpu(hidden) ? kGpuChunkBytes : kChunkBytes;
+    const int64_t fit = bytes / (vocab() * hidden.element_size());
     return std::max<int64_t>(16, fit >= 128 ? fit / 128 * 128 : fit);
   }
   // Rows [first, first + count) of the hidden states, and zeros up to a bucket of rows.
@@ -72,8 +78,9 @@ Pass start(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& 
     VS_CHECK(low >= 0 && high < weight.value.size(0), "BAD_SHAPE", "[token_logps] target ids must lie in [0, ", weight.value.size(0),
              "), got ", low < 0 ? low : high);
   }
-  return {hidden, weight.value, targets, static_cast<float>(1.0 / temperature),
-          {at::empty({k}, at::kFloat), at::empty({k}, at::kFloat), at::empty({k}, at::kByte)}};
+  const auto values = [&](at::ScalarType dtype) { return at::empty({k}, hidden.options().dtype(dtype)); };
+  return {hidden, weight.value, upload(targets, hidden.device()), temperature, static_cast<float>(1.0 / temperature),
+          {values(at::kFloat), values(at::kFloat), values(at::kByte)}};
 }
 
 // The statistics of token k from its logits; with a loss, the logits become their gradient.
@@ -96,6 +103,13 @@ void run_row(const Pass& pass, T* logits, int64_t k, const TokenLoss* loss, std:
   if (loss) logits_gradient(row, logits, vocab, target, pass.inverse_t, s, (*loss)(k, logp, entropy));
 }
 
+void run_chunk_on_gpu(const Pass& pass, const at::Tensor& logits, int64_t first, int64_t count, const DeviceTokenLoss* loss) {
+  const auto rows = [&](const at::Tensor& t) { return t.narrow(0, first, count); };
+  const DeviceTokenLoss part = loss ? loss->narrow(first, count) : DeviceTokenLoss();
+  gpu().token_loss(logits.narrow(0, 0, count), rows(pass.targets), pass.temperature, rows(pass.stats.logps), rows(pass.stats.entropy),
+                   rows(pass.stats.correct), loss ? &part : nullptr);
+}
+
 // Fills the statistics of rows [first, first + count).
 void run_chunk(const Pass& pass, at::Tensor& logits, int64_t first, int64_t count, const TokenLoss* loss) {
   dispatch_float(logits, [&]<typename T>() {
@@ -110,7 +124,8 @@ void run_chunk(const Pass& pass, at::Tensor& logits, int64_t first, int64_t coun
 // Calls body(first, count, hidden, logits) for every chunk of rows; hidden and logits have rows up to a bucket.
 template <typename Body>
 void for_chunks(const Pass& pass, const Body& body) {
-  const auto shared = logits_memory();
+  // A GPU's allocator keeps memory by itself.
+  const auto shared = on_gpu(pass.hidden) ? std::make_shared<at::Tensor>() : logits_memory();
   at::Tensor& memory = *shared;
   for (int64_t first = 0; first < pass.rows(); first += pass.chunk_rows()) {
     const int64_t count = std::min(pass.chunk_rows(), pass.rows() - first);
@@ -126,20 +141,12 @@ void for_chunks(const Pass& pass, const Body& body) {
   }
 }
 
-}  // namespace
-
-TokenStats token_logps(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& targets, double temperature) {
-  Pass pass = start(hidden, weight, targets, temperature);
-  for_chunks(pass, [&](int64_t first, int64_t count, const at::Tensor&, at::Tensor& logits) { run_chunk(pass, logits, first, count, nullptr); });
-  return pass.stats;
-}
-
-TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, const at::Tensor& targets, double temperature,
-                                const TokenLoss& loss, at::Tensor& d_hidden) {
-  Pass pass = start(hidden, weight, targets, temperature);
-  d_hidden = at::empty_like(hidden);
+// `run` turns a chunk of logits into statistics and their gradient.
+template <typename Run>
+TokenStats backward(const Pass& pass, Parameter& weight, at::Tensor& d_hidden, const Run& run) {
+  d_hidden = at::empty_like(pass.hidden);
   for_chunks(pass, [&](int64_t first, int64_t count, const at::Tensor& rows, at::Tensor& logits) {
-    run_chunk(pass, logits, first, count, &loss);
+    run(logits, first, count);
     logits.narrow(0, count, logits.size(0) - count).zero_();
     d_hidden.narrow(0, first, count).copy_(matmul_nn(logits, weight.value).narrow(0, 0, count));
     if (weight.trainable()) add_matmul_tn(weight.grad, logits, rows);
@@ -147,11 +154,40 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
   return pass.stats;
 }
 
+}  // namespace
+
 std::shared_ptr<at::Tensor> logits_memory() {
   static thread_local std::weak_ptr<at::Tensor> known;
   auto memory = known.lock();
   if (!memory) known = memory = std::make_shared<at::Tensor>();
   return memory;
+}
+
+void limit_logits(int64_t bytes) { chunk_limit = bytes; }
+
+TokenStats TokenStats::cpu() const {
+  return {logps.cpu(), entropy.cpu(), correct.cpu(), logit_mean.defined() ? logit_mean.cpu() : at::Tensor()};
+}
+
+TokenStats token_logps(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& targets, double temperature) {
+  Pass pass = start(hidden, weight, targets, temperature);
+  for_chunks(pass, [&](int64_t first, int64_t count, const at::Tensor&, at::Tensor& logits) {
+    if (on_gpu(hidden)) run_chunk_on_gpu(pass, logits, first, count, nullptr);
+    else run_chunk(pass, logits, first, count, nullptr);
+  });
+  return pass.stats;
+}
+
+TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, const at::Tensor& targets, double temperature,
+                                const TokenLoss& loss, at::Tensor& d_hidden) {
+  const Pass pass = start(hidden, weight, targets, temperature);
+  return backward(pass, weight, d_hidden, [&](at::Tensor& logits, int64_t first, int64_t count) { run_chunk(pass, logits, first, count, &loss); });
+}
+
+TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, const at::Tensor& targets, double temperature,
+                                const DeviceTokenLoss& loss, at::Tensor& d_hidden) {
+  const Pass pass = start(hidden, weight, targets, temperature);
+  return backward(pass, weight, d_hidden, [&](at::Tensor& logits, int64_t first, int64_t count) { run_chunk_on_gpu(pass, logits, first, count, &loss); });
 }
 
 float row_lse(const float* logits, int64_t vocab, float temperature) { return summarize(logits, vocab, 1.0f / temperature).lse; }

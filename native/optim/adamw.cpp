@@ -1,6 +1,7 @@
 #include "optim/adamw.h"
 
 #include "core/check.h"
+#include "core/gpu.h"
 #include "core/safetensors.h"
 
 namespace vsgrpo {
@@ -9,16 +10,20 @@ AdamW::AdamW(std::vector<std::pair<std::string, Parameter*>> parameters, const A
     : options_(options), owner_(std::move(owner)) {
   at::NoGradGuard no_grad;
   for (auto& [name, parameter] : parameters) {
-    const auto sizes = parameter->value.sizes();
+    const at::Tensor& weight = parameter->value;
+    const bool coded = options.moments == at::kByte, short_gradients = options.gradients != at::kFloat;
+    VS_CHECK(!on_gpu(weight) || !(coded || short_gradients), "BAD_ARGUMENT", "[optimizer] on a GPU: expected ",
+             coded ? "optimStateDtype float32 or bfloat16, got int8" : "gradDtype float32, got bfloat16");
     if (parameter->grad.scalar_type() != options.gradients) parameter->make_trainable(options.gradients);
-    const bool split = parameter->value.scalar_type() != at::kFloat;
-    states_.push_back({name, parameter, split ? at::zeros(sizes, at::kShort) : at::Tensor(), Moment::zeros(sizes, options.moments),
-                       Moment::zeros(sizes, options.moments)});
+    const bool split = weight.scalar_type() != at::kFloat;
+    states_.push_back({name, parameter, split ? at::zeros_like(weight, at::kShort) : at::Tensor(), Moment::zeros_like(weight, options.moments),
+                       Moment::zeros_like(weight, options.moments)});
   }
 }
 
 double AdamW::step(double lr, double max_norm) {
   at::NoGradGuard no_grad;
+  if (!states_.empty() && on_gpu(states_.front().parameter->value)) return step_on_gpu(lr, max_norm);
   double sum = 0;
   for (const State& state : states_) sum += squared_norm(state.parameter->grad);
   const double norm = std::sqrt(sum);

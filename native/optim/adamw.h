@@ -44,6 +44,7 @@ class AdamW {
     Moment m, v;
   };
   StepSizes sizes_for(const State& state, double lr, double scale) const;
+  double step_on_gpu(double lr, double max_norm);
   // What a checkpoint holds of a parameter, by the name it has there.
   std::vector<std::pair<std::string, at::Tensor>> stored(const State& state) const;
 

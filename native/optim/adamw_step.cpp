@@ -158,11 +158,10 @@ void with_weight(Parameter& parameter, at::Tensor& low, const Body& body) {
 
 }  // namespace
 
-Moment Moment::zeros(at::IntArrayRef sizes, at::ScalarType type) {
-  const int64_t count = c10::multiply_integers(sizes);
-  if (type != at::kByte) return {at::zeros(sizes, type), {}};
-  if (count < kLeastCoded) return {at::zeros(sizes, at::kFloat), {}};
-  return {at::zeros(sizes, type), at::zeros({(count + kBlock - 1) / kBlock}, at::kFloat)};
+Moment Moment::zeros_like(const at::Tensor& weight, at::ScalarType type) {
+  if (type != at::kByte) return {at::zeros_like(weight, type), {}};
+  if (weight.numel() < kLeastCoded) return {at::zeros_like(weight, at::kFloat), {}};
+  return {at::zeros_like(weight, type), at::zeros({(weight.numel() + kBlock - 1) / kBlock}, at::kFloat)};
 }
 
 double squared_norm(const at::Tensor& grad) {

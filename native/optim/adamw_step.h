@@ -13,8 +13,8 @@ struct Moment {
   at::Tensor values;  // float32, bfloat16, or uint8: codes of a DynamicMap
   at::Tensor absmax;  // float32 [blocks], beside codes: what the values of a block are multiples of
 
-  // Zeros. Fewer than kLeastCoded values stay in float32 where codes are asked for.
-  static Moment zeros(at::IntArrayRef sizes, at::ScalarType type);
+  // Of a weight's shape. Fewer than kLeastCoded values stay in float32 where codes are asked for.
+  static Moment zeros_like(const at::Tensor& weight, at::ScalarType type);
 };
 
 struct StepSizes {

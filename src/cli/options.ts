@@ -14,9 +14,11 @@ export interface ModelOptions {
 /** Adds --device, --dtype, --processor and --rope-compat to a command. */
 export function addModelOptions(command: Command): Command {
   return command
-    .addOption(new Option('--device <name>', 'where to compute').choices(['auto', 'cpu', 'cuda']).default('auto'))
     .addOption(
-      new Option('--dtype <name>', 'arithmetic; auto: bfloat16 where the CPU is fast at it')
+      new Option('--device <name>', 'where to compute; auto: the CPU').choices(['auto', 'cpu', 'cuda']).default('auto'),
+    )
+    .addOption(
+      new Option('--dtype <name>', 'arithmetic; auto: bfloat16 on a GPU and where the CPU is fast at it')
         .choices(['auto', 'float32', 'bfloat16'])
         .default('auto'),
     )
@@ -40,11 +42,10 @@ export function checkNotEmpty(command: Command): void {
   }
 }
 
-/** What `loadModel` needs for answering and scoring; throws an InputError for a device that this build cannot use. */
+/** What `loadModel` needs for answering and scoring. */
 export function loadOptions(options: ModelOptions): LoadModelOptions {
-  const device = checkedDevice(options.device)
   const processor = { profile: options.processor, ropeCompat: options.ropeCompat }
-  return { device, dtype: options.dtype, processor, trainable: false }
+  return { device: options.device, dtype: options.dtype, processor, trainable: false }
 }
 
 /**
@@ -63,11 +64,6 @@ export function addRequired<T>(
     if (command.getOptionValue(option.attributeName()) !== undefined) return
     throw new InputError(`${flags} is missing: ${description}; see vsgrpo ${command.name()} --help`)
   })
-}
-
-export function checkedDevice(device: ModelOptions['device']): 'auto' | 'cpu' {
-  if (device !== 'cuda') return device
-  throw new InputError('--device cuda: this build of vsgrpo has no CUDA yet; use --device cpu (or leave it out)')
 }
 
 /** A parser of numbers for commander: `numberIn({ min: 1, integer: true })`. */

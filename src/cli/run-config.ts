@@ -40,15 +40,12 @@ export function modelName(config: Config): string {
 
 /** Options of `loadModel` for training. */
 export function modelOptions(config: Config): LoadModelOptions {
-  const device = choice(config, 'device', ['auto', 'cpu', 'cuda'])
-  if (device === 'cuda')
-    throw wrong(config, 'device', 'this build of vsgrpo has no CUDA yet; use cpu (or leave it out)')
   const rope = config.get('ropeCompat')
   if (rope !== undefined && rope !== 4 && rope !== 5)
     throw wrong(config, 'ropeCompat', `expected 4 or 5, got ${JSON.stringify(rope)}`)
   const lora = loraConfig(config)
   return {
-    device,
+    device: choice(config, 'device', ['auto', 'cpu', 'cuda']),
     dtype: choice(config, 'dtype', ['auto', 'float32', 'bfloat16']),
     processor: {
       profile: choice(config, 'processor', ['hf', 'hf-slow', 'qwen-vl-utils']),

@@ -72,7 +72,9 @@ async function runTraining(training: Training, { ignorePlan, ...run }: RunOption
   const { outputDir, train } = training
   const { model, options, resume } = run
   checkFolder(outputDir, run)
-  const expected = ignorePlan ? undefined : await checkPlan(training, { ...run, outputDir })
+  // The plan's formulas were measured on the CPU: they are no reason to refuse a run on a GPU.
+  const unplanned = ignorePlan || run.options.device === 'cuda'
+  const expected = unplanned ? undefined : await checkPlan(training, { ...run, outputDir })
   const result = await interruptible(async (signal) => {
     const policy = await loadModel(model, options)
     if (expected) process.stderr.write(`${expected.line}\n`)

@@ -1,5 +1,6 @@
 /** What a run will need and take: memory by part, seconds by phase, and micro-batches that fit the memory there is. */
 import type { Dataset } from '../data/dataset.js'
+import { InputError } from '../errors.js'
 import { type LoadOptions, native } from '../native.js'
 import { findModel, type LoadModelOptions, loadOptionsOf } from '../policy/load-model.js'
 import { defaultTokensPerBatch } from '../policy/weights.js'
@@ -58,9 +59,15 @@ const filled = 0.9
 /** Media that the processor keeps, in bytes: its default. */
 const mediaCacheBytes = 512 * 2 ** 20
 
-/** Throws an InputError for options and rows that a run would refuse too, and what the engine throws. */
+/** Throws an InputError for options and rows that a run would refuse too and for a GPU, and what the engine throws. */
 export async function plan(options: PlanOptions): Promise<Plan> {
   const { algorithm = 'grpo', args = {}, trainDataset } = options
+  if (options.device === 'cuda') {
+    throw new InputError(
+      "[plan] device: expected 'auto' or 'cpu', got 'cuda'; the plan's formulas have been measured on the CPU only",
+      { hint: 'Leave device out to see the sizes of the run on the CPU.' },
+    )
+  }
   const steps = planSteps(algorithm, args)
   const found = findModel(options.model, options)
   const shape = await readShape(found.dir)

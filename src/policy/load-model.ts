@@ -1,7 +1,7 @@
 /** From a Hugging Face folder, or an adapter's folder, to a policy: finds and checks the files, then loads them. */
 import { InputError } from '../errors.js'
 import { checkModelFolder, findModelFolder, readAdapter } from '../model-folder.js'
-import { type DType, type LoadOptions, type LoraOptions, native } from '../native.js'
+import { type Device, type DType, type LoadOptions, type LoraOptions, native } from '../native.js'
 import { Processor, type ProcessorOptions } from '../processing/index.js'
 import { Policy } from './policy.js'
 import { loadWeights } from './weights.js'
@@ -20,9 +20,9 @@ export interface LoraConfig {
 }
 
 export interface LoadModelOptions {
-  /** Default 'auto': the CPU, the only device of this version. */
-  readonly device?: 'auto' | 'cpu'
-  /** Default 'auto': bfloat16 where the CPU multiplies it in hardware (AMX, AVX512-BF16), else float32. */
+  /** Default 'auto': the CPU. 'cuda' is the first GPU, and needs `vsgrpo setup --cuda`. */
+  readonly device?: 'auto' | Device
+  /** Default 'auto': bfloat16 on a GPU and where the CPU multiplies it in hardware (AMX, AVX512-BF16), else float32. */
   readonly dtype?: 'auto' | DType
   readonly lora?: LoraConfig
   /** Whether the vision tower stays as it is. Default: true with LoRA, false without. */
@@ -34,12 +34,13 @@ export interface LoadModelOptions {
 
 /**
  * Loads a Qwen2-VL model from a Hugging Face folder, or an adapter's folder with the base that it names. Throws an
- * InputError when there is no such model.
+ * InputError when there is no such model, and ERR_VSGRPO_NO_CUDA, with what is missing, where `device: 'cuda'` cannot be.
  */
 export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<Policy> {
   const found = findModel(name, options)
+  // Before the processor: its image work takes whichever addon is loaded.
+  const engine = native(deviceOf(options))
   const processor = await Processor.load(found.dir, options.processor)
-  const engine = native()
   const load = loadOptionsOf(found, options, engine.buildInfo().cpu)
   return new Policy({ model: await loadWeights(engine, found.dir, load), processor, dir: found.dir, engine, load })
 }
@@ -66,8 +67,10 @@ export function findModel(name: string, options: LoadModelOptions): FoundModel {
 
 /** How the engine is to load the weights, on this processor. */
 export function loadOptionsOf({ lora, adapterDir }: FoundModel, options: LoadModelOptions, cpu: string): LoadOptions {
+  const device = deviceOf(options)
   return {
-    dtype: chooseDType(options.dtype, cpu),
+    dtype: chooseDType(options.dtype, device, cpu),
+    ...(device === 'cuda' ? { device } : {}),
     trainable: options.trainable ?? true,
     freezeVision: options.freezeVision ?? lora !== undefined,
     ...(lora ? { lora } : {}),
@@ -92,13 +95,22 @@ function loraOptions(lora: LoraConfig | undefined): LoraOptions | undefined {
   return { r, alpha, targetModules, seed }
 }
 
-/** 'cuda' can come in from untyped code and the command line. */
+/** What untyped code may hand over, such as 'gpu' or 'cuda:1'. */
 function checkDevice(device: string | undefined): void {
-  if (device === undefined || device === 'auto' || device === 'cpu') return
-  throw new InputError(`[loadModel] device: expected 'auto' or 'cpu', got '${device}'; this build runs on the CPU`)
+  if (device === undefined || device === 'auto' || device === 'cpu' || device === 'cuda') return
+  throw new InputError(`[loadModel] device: expected 'auto', 'cpu' or 'cuda', got '${device}'${deviceHint(device)}`)
 }
 
-function chooseDType(dtype: LoadModelOptions['dtype'], cpu: string): DType {
+function deviceHint(device: string): string {
+  return /^(gpu|cuda\b.*|nvidia.*)$/i.test(device) ? "; a GPU is 'cuda', and CUDA_VISIBLE_DEVICES says which one" : ''
+}
+
+function deviceOf({ device }: LoadModelOptions): Device {
+  return device === 'cuda' ? 'cuda' : 'cpu'
+}
+
+function chooseDType(dtype: LoadModelOptions['dtype'], device: Device, cpu: string): DType {
   if (dtype !== undefined && dtype !== 'auto') return dtype
+  if (device === 'cuda') return 'bfloat16'
   return /amx|avx512[_-]?bf16/i.test(cpu) ? 'bfloat16' : 'float32'
 }

@@ -1,13 +1,18 @@
-/** Builds the addon, and the native tests when asked, with cmake-js; does nothing when the stamp says so. */
+/**
+ * Builds the addon, and the native tests when asked, with cmake-js; does nothing when the stamp says so. For CUDA: the addon, the
+ * kernels and what calls them, in a folder of their own.
+ */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
 import { VsgrpoError } from '../errors.js'
+import { cudaOf, type Nvcc } from './cuda.js'
 import type { Libtorch } from './libtorch.js'
 import { writableBuildDir } from './paths.js'
 import { run, tail } from './run.js'
 import { expectedStamp, readStamp, stampFile } from './stamp.js'
+import { addonIn, variantDir, variantName } from './variants.js'
 
 /** A translation unit that includes libtorch takes about this much memory to compile. */
 const BYTES_PER_JOB = 1.2e9
@@ -15,6 +20,8 @@ const BYTES_PER_JOB = 1.2e9
 export interface BuildOptions {
   readonly root: string
   readonly libtorch: Libtorch
+  /** Builds for CUDA with this compiler; absent: for the CPU. */
+  readonly nvcc?: Nvcc
   readonly env?: NodeJS.ProcessEnv
   readonly log?: (line: string) => void
 }
@@ -25,41 +32,50 @@ export interface BuildResult {
   readonly built: boolean
 }
 
-/** Builds `build/Release/vsgrpo.node`. */
+/** Builds `build/Release/vsgrpo.node`, or, for CUDA, everything in `build/cuda-…/Release`. */
 export async function buildAddon(options: BuildOptions): Promise<BuildResult> {
-  const { root, libtorch, env = process.env } = options
-  const dir = writableBuildDir(root, env)
-  const file = join(dir, 'Release', 'vsgrpo.node')
-  const stamp = expectedStamp(root, libtorch, buildFlags(env))
+  const { root, libtorch, nvcc, env = process.env } = options
+  const dir = buildDir(options)
+  const file = addonIn(dir)
+  const stamp = expectedStamp(root, libtorch, buildFlags(env, nvcc))
   if (readStamp(file)?.hash === stamp.hash) return { file, built: false }
   await locked(dir, async () => {
     if (readStamp(file)?.hash === stamp.hash) return
     rmSync(stampFile(file), { force: true })
-    await cmake(options, dir, 'vsgrpo', [])
+    await cmake(options, dir, nvcc ? 'all' : 'vsgrpo', [])
     writeFileSync(stampFile(file), `${JSON.stringify(stamp, null, 2)}\n`)
   })
   return { file, built: true }
 }
 
-/** Builds the native tests beside the addon, from the same objects, and returns the executable's path. */
+/** Builds the native tests beside the addon, from the same objects, and returns the executable's path; for CUDA, the GPU's. */
 export async function buildTests(options: BuildOptions): Promise<string> {
-  const dir = writableBuildDir(options.root, options.env)
-  await locked(dir, () => cmake(options, dir, 'vsgrpo_tests', ['-DVSGRPO_TESTS=ON']))
-  return join(dir, 'vsgrpo_tests')
+  const dir = buildDir(options)
+  const target = options.nvcc ? 'vsgrpo_gpu_tests' : 'vsgrpo_tests'
+  await locked(dir, () => cmake(options, dir, target, ['-DVSGRPO_TESTS=ON']))
+  return join(dir, target)
 }
 
-/** Options of the build that the user may set in the environment: VSGRPO_NATIVE_ARCH=0 compiles for any x86-64-v3. */
-export function buildFlags(env: NodeJS.ProcessEnv): string[] {
-  return [`-DVSGRPO_NATIVE_ARCH=${env.VSGRPO_NATIVE_ARCH === '0' ? 'OFF' : 'ON'}`]
+function buildDir({ root, libtorch, nvcc, env = process.env }: BuildOptions): string {
+  if (!nvcc) return writableBuildDir(root, env)
+  return variantDir(root, env, variantName(libtorch.version, cudaOf(libtorch.dir) ?? 0))
+}
+
+/**
+ * What the build depends on besides sources and libtorch. VSGRPO_NATIVE_ARCH=0 in the environment compiles for any x86-64-v3.
+ */
+export function buildFlags(env: NodeJS.ProcessEnv, nvcc?: Nvcc): string[] {
+  const arch = `-DVSGRPO_NATIVE_ARCH=${env.VSGRPO_NATIVE_ARCH === '0' ? 'OFF' : 'ON'}`
+  return nvcc ? [arch, '-DVSGRPO_CUDA=ON', `-DCMAKE_CUDA_COMPILER=${nvcc.file}`] : [arch]
 }
 
 async function cmake(options: BuildOptions, dir: string, target: string, extra: readonly string[]): Promise<void> {
-  const { root, libtorch, env = process.env, log = () => {} } = options
+  const { root, libtorch, nvcc, env = process.env, log = () => {} } = options
   await requireTools(env)
   const jobs = String(Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / BYTES_PER_JOB))))
   const tool = join(dirname(createRequire(import.meta.url).resolve('cmake-js/package.json')), 'bin', 'cmake-js')
   const common = ['--directory', root, '--out', dir, '--config', 'Release']
-  const definitions = [`-DVSGRPO_LIBTORCH=${libtorch.dir}`, ...buildFlags(env), ...extra].map((flag) =>
+  const definitions = [`-DVSGRPO_LIBTORCH=${libtorch.dir}`, ...buildFlags(env, nvcc), ...extra].map((flag) =>
     flag.replace(/^-D/, '--CD'),
   )
   await step([tool, 'configure', ...common, ...definitions])

@@ -2,21 +2,12 @@
 import { messageOf } from '../errors.js'
 import { addonFile, loadAddon } from './addon.js'
 import { buildFlags } from './build.js'
+import type { Check } from './check.js'
+import { checkCuda } from './doctor-cuda.js'
 import { findLibtorch, isAtLeast, python } from './libtorch.js'
 import { packageRoot } from './paths.js'
 import { run } from './run.js'
 import { expectedStamp, readStamp } from './stamp.js'
-
-export interface Check {
-  readonly name: string
-  readonly ok: boolean
-  /** What was found, or what is wrong. */
-  readonly detail: string
-  /** The command or step that mends it. */
-  readonly cure?: string
-  /** true: nothing fails without it. */
-  readonly optional?: boolean
-}
 
 const SETUP = 'npx vsgrpo setup'
 
@@ -32,6 +23,7 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Ch
     await checkLibtorch(env),
     await checkBuild(env),
     addon,
+    await checkCuda(env),
     await checkProgram('ffmpeg', 'ffmpeg', {
       env,
       version: '-version',

@@ -56,11 +56,17 @@ export function isAtLeast(version: string, oldest: string): boolean {
   return true
 }
 
-/** The libtorch to build against, or undefined when one has to be fetched. Throws when VSGRPO_LIBTORCH is wrong. */
-export async function findLibtorch(env: NodeJS.ProcessEnv = process.env): Promise<Libtorch | undefined> {
+/**
+ * The libtorch to build against, or undefined when one has to be fetched. Throws when VSGRPO_LIBTORCH is wrong. `unpacked: false`
+ * leaves out what setup unpacked, which has the CPU's parts only.
+ */
+export async function findLibtorch(
+  env: NodeJS.ProcessEnv = process.env,
+  places: { readonly unpacked: boolean } = { unpacked: true },
+): Promise<Libtorch | undefined> {
   if (env.VSGRPO_LIBTORCH) return fromEnvironment(env.VSGRPO_LIBTORCH)
   const unpacked = unpackedDir(env)
-  if (libtorchVersion(unpacked) === LIBTORCH_VERSION)
+  if (places.unpacked && libtorchVersion(unpacked) === LIBTORCH_VERSION)
     return { dir: unpacked, version: LIBTORCH_VERSION, source: 'cache' }
   return fromPython(env)
 }

@@ -1,6 +1,11 @@
-/** `vsgrpo setup`: finds or fetches libtorch, builds the addon, loads it once. What is current already is left alone. */
+/**
+ * `vsgrpo setup`: finds or fetches libtorch, builds the addon, loads it once. What is current already is left alone. With `cuda`
+ * the same for a libtorch with CUDA, in a build of its own beside the CPU's.
+ */
 import { VsgrpoError } from '../errors.js'
 import { buildAddon, buildTests } from './build.js'
+import { findCudaLibtorch, findNvcc } from './cuda.js'
+import { fetchCudaLibtorch } from './fetch-cuda.js'
 import { fetchLibtorch } from './fetch-libtorch.js'
 import { assertPlatform, findLibtorch, type Libtorch } from './libtorch.js'
 import { packageRoot } from './paths.js'
@@ -8,7 +13,11 @@ import { run, tail } from './run.js'
 
 export interface SetupOptions {
   readonly env?: NodeJS.ProcessEnv
-  /** Also build the native tests. */
+  /** Build for CUDA. Default false. */
+  readonly cuda?: boolean
+  /** Use this libtorch; goes over VSGRPO_LIBTORCH. */
+  readonly libtorch?: string
+  /** Also build the native tests; with `cuda` those that need a GPU. */
   readonly tests?: boolean
   /** What has been done, one line each. */
   readonly log?: (line: string) => void
@@ -26,23 +35,32 @@ export interface SetupResult {
 }
 
 export async function setup(options: SetupOptions = {}): Promise<SetupResult> {
-  const { env = process.env, log = () => {}, progress = () => {} } = options
+  const { cuda = false, log = () => {}, progress = () => {} } = options
+  const env = environment(options)
   assertPlatform()
   const root = packageRoot()
   const clock = timer()
-  const found = await findLibtorch(env)
-  if (!found) log('libtorch: none found, fetching it')
-  const libtorch = found ?? (await fetchLibtorch({ env, log: progress }))
+  // Before libtorch is fetched: without a compiler that would be for nothing.
+  const nvcc = cuda ? await findNvcc(env) : undefined
+  if (nvcc) log(`nvcc of CUDA ${nvcc.version}: ${nvcc.file}`)
+  const found = await (cuda ? findCudaLibtorch(env) : findLibtorch(env))
+  if (!found) log(cuda ? 'libtorch for CUDA: none found, fetching it (2.6 GB)' : 'libtorch: none found, fetching it')
+  const libtorch = found ?? (await (cuda ? fetchCudaLibtorch : fetchLibtorch)({ env, log: progress }))
   log(`libtorch ${libtorch.version} ${found ? `from ${libtorch.source}` : 'fetched'}: ${libtorch.dir} (${clock()})`)
 
-  const { file, built } = await buildAddon({ root, libtorch, env, log: progress })
+  const build = { root, libtorch, nvcc, env, log: progress }
+  const { file, built } = await buildAddon(build)
   if (built) await tryLoading(file, env)
   log(`addon ${built ? 'built' : 'is current'}: ${file} (${clock()})`)
   if (!options.tests) return { addon: file, libtorch, changed: built || !found }
 
-  const tests = await buildTests({ root, libtorch, env, log: progress })
+  const tests = await buildTests(build)
   log(`native tests built: ${tests} (${clock()})`)
   return { addon: file, tests, libtorch, changed: built || !found }
+}
+
+function environment({ env = process.env, libtorch }: SetupOptions): NodeJS.ProcessEnv {
+  return libtorch === undefined ? env : { ...env, VSGRPO_LIBTORCH: libtorch }
 }
 
 /** In a process of its own, so that a broken build cannot take this one down. */

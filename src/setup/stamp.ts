@@ -56,7 +56,7 @@ function sources(dir: string): string[] {
   return entries.flatMap((entry) => {
     const path = join(dir, entry.name)
     if (entry.isDirectory()) return sources(path)
-    return /\.(cpp|h|cu|cuh)$/.test(entry.name) ? [path] : []
+    return /(\.(cpp|h|cu|cuh)|CMakeLists\.txt)$/.test(entry.name) ? [path] : []
   })
 }
 

@@ -7,6 +7,12 @@
 export const TORCH_MEMBERS =
   '^(?:torch|libtorch)/(include/.*|lib/(?:libtorch_cpu|libc10|libgomp)(?:-[0-9a-f]+)?[.]so[^/]*)$'
 
+/** The same for CUDA, with the folder, and with the libraries that run on a GPU; without what only Python loads. */
+export const CUDA_TORCH_MEMBERS = '^(torch/(?:include/.*|lib/lib(?!torch_python|shm)[^/]*[.]so[^/]*))$'
+
+/** Libraries of the NVIDIA wheels, with the folder: libtorch_cuda's run path expects `nvidia/` beside `torch/`. */
+export const CUDA_NVIDIA_MEMBERS = '^(nvidia/.*/lib/lib[^/]*[.]so[^/]*)$'
+
 /** Members of the NVIDIA wheels; they are placed beside libtorch_cpu, whose run path is its own folder. */
 export const NVIDIA_MEMBERS = '^nvidia/.*/(lib/lib(?:cudart|cupti)[.]so[^/]*)$'
 
@@ -27,6 +33,15 @@ export function nvidiaRequirements(metadata: string): string[] {
     if (wanted.length > 0) found.push(`cuda-toolkit[${wanted.join(',')}]${(toolkit[2] ?? '').replace(/[\s()]+/g, '')}`)
   }
   return found
+}
+
+/** The pip requirements that bring every NVIDIA library that a torch wheel for CUDA links. */
+export function cudaRequirements(metadata: string): string[] {
+  return metadata.split(/\r?\n/).flatMap((line) => {
+    const requirement = /^Requires-Dist:\s*((?:nvidia-|cuda-toolkit\b)[^;]*)/.exec(line)?.[1]
+    if (!requirement || /;.*\bextra\s*==/.test(line)) return []
+    return [requirement.replace(/[\s()]+/g, '')]
+  })
 }
 
 /**

@@ -2,49 +2,12 @@
 #include <atomic>
 #include <numeric>
 
-#include "generate/generate.h"
-#include "golden.h"
+#include "generation.h"
 #include "model/forward.h"
 
 namespace {
 
-using golden::Case;
-
-vsgrpo::GenerateOptions options_for(const std::vector<Case>& prompts, int64_t generations, int64_t tokens, float temperature) {
-  vsgrpo::GenerateOptions o;
-  for (size_t p = 0; p < prompts.size(); ++p) {
-    o.leaves.push_back(static_cast<int64_t>(p));
-    o.next_positions.push_back(prompts[p]["next_position"].item<int>());
-    for (int64_t g = 0; g < generations; ++g) o.seeds.push_back(1000 * p + static_cast<uint64_t>(g));
-  }
-  o.num_generations = generations;
-  o.max_new_tokens = tokens;
-  o.sampling.temperature = temperature;
-  return o;
-}
-
-// Every prompt as a root segment.
-vsgrpo::Batch pack(const std::vector<Case>& prompts) {
-  std::vector<at::Tensor> ids, positions, patches;
-  std::vector<int64_t> lengths;
-  vsgrpo::Batch packed;
-  for (const Case& c : prompts) {
-    const vsgrpo::Batch one = golden::batch_of(c);
-    ids.push_back(one.ids), positions.push_back(one.positions), patches.push_back(one.patches);
-    lengths.push_back(one.ids.size(0));
-    packed.grids.insert(packed.grids.end(), one.grids.begin(), one.grids.end());
-  }
-  packed.ids = at::cat(ids), packed.positions = at::cat(positions, 1).contiguous(), packed.patches = at::cat(patches);
-  packed.forest = vsgrpo::Forest::roots(lengths);
-  return packed;
-}
-
-std::vector<Case> cases(const std::string& model, const std::vector<const char*>& names) {
-  std::vector<Case> found;
-  found.reserve(names.size());
-  for (const char* name : names) found.emplace_back(model, name);
-  return found;
-}
+using namespace generation;
 
 void check_greedy(const std::string& name, const std::vector<const char*>& prompt_names) {
   const auto model = golden::load(name);

@@ -120,6 +120,17 @@ describe('the layers', () => {
     expect(files.flatMap((file) => includeFaults(file, readFileSync(join(folder, file), 'utf8')))).toEqual([])
   })
 
+  it('lets the glue to CUDA know of the engine only its core, and of the kernels their interface', () => {
+    const folder = join(root, 'native')
+    const headers = list(join(folder, 'glue'), /\.(cpp|h)$/).flatMap((file) =>
+      [...readFileSync(join(folder, 'glue', file), 'utf8').matchAll(/^\s*#\s*include\s*"([^"]+)"/gm)].map(
+        ([, header]) => header ?? '',
+      ),
+    )
+    expect(headers).toContain('core/gpu.h')
+    expect(headers.filter((header) => !/^(core|glue)\/|^kernels\/vsgrpo_kernels\.h$/.test(header))).toEqual([])
+  })
+
   it('sees an upward import, a sideways one, and a sideways one of types', () => {
     const found = importsOf(
       'rewards/a.ts',

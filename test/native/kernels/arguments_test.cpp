@@ -102,7 +102,7 @@ TEST_CASE("losses without what they need are refused") {
 
 TEST_CASE("decode attention refuses other head sizes, and says how much workspace it needs") {
   using Args = vsgrpo_decode_attention_args;
-  refuses(vsgrpo_decode_attention, decode_attention(), [](Args& a) { a.head_dim = 96; }, VSGRPO_UNSUPPORTED, "head_dim: expected 64, 80 or 128");
+  refuses(vsgrpo_decode_attention, decode_attention(), [](Args& a) { a.head_dim = 96; }, VSGRPO_UNSUPPORTED, "head_dim: expected 16, 32, 64, 80 or 128");
   refuses(vsgrpo_decode_attention, decode_attention(), [](Args& a) { a.heads = 13; }, VSGRPO_UNSUPPORTED, "heads: expected a multiple of 2, got 13");
   refuses(vsgrpo_decode_attention, decode_attention(), [](Args& a) { a.kv_heads = 0; }, VSGRPO_UNSUPPORTED, "kv_heads");
   auto args = decode_attention();

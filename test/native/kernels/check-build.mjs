@@ -1,8 +1,9 @@
 /**
  * Compiles the CUDA kernels with nvcc and checks what can be checked without a GPU: every kernel exists for both
  * architectures, none spills registers or keeps a stack, the library exports what its header declares, needs CUDA's runtime
- * and no torch, loads, and refuses bad arguments. Without nvcc it says so and counts as skipped. A build of the same sources
- * is not repeated.
+ * and no torch, loads, and refuses bad arguments. Then the library between the kernels and libtorch is compiled and linked, where
+ * there is a libtorch (check-glue.mjs). Without nvcc it says so and counts as skipped. A build of the same sources is not
+ * repeated.
  *
  *   node test/native/kernels/check-build.mjs     last line: "kernels: N passed, N failed, N skipped"
  */
@@ -11,6 +12,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkGlue, libtorchFolder, projectOptions } from './check-glue.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const root = resolve(here, '../../..')
@@ -41,7 +43,7 @@ function findNvcc() {
 
 /** What the library is made of: a build with the same hash is current. */
 function sourceHash(version) {
-  const hash = createHash('sha256').update(version)
+  const hash = createHash('sha256').update(`${version} ${libtorchFolder(root) ?? ''}`)
   const shared = ['core/host_device.h', 'ops/grpo_terms.h', 'ops/uniform.h'].map((file) => join(root, 'native', file))
   const own = readdirSync(sources).filter((file) => !file.endsWith('.md'))
   for (const file of [...own.map((file) => join(sources, file)), ...shared])
@@ -60,13 +62,20 @@ function compile({ nvcc, version }) {
   // Ninja prints each command's output in one piece; make only does so one command at a time.
   const ninja = run('ninja', ['--version']).ok
   const generator = ninja ? ['-G', 'Ninja'] : []
-  const flags = ['-S', sources, '-B', build, '-DVSGRPO_KERNEL_REPORT=ON', `-DCMAKE_CUDA_COMPILER=${nvcc}`]
-  const configured = run('cmake', [...generator, ...flags])
+  const flags = ['-B', build, '-DVSGRPO_KERNEL_REPORT=ON', `-DCMAKE_CUDA_COMPILER=${nvcc}`]
+  const configured = run('cmake', [...generator, ...flags, ...project()])
   if (!configured.ok) throw new Error(configured.output)
-  const built = run('cmake', ['--build', build, '--parallel', ninja ? '2' : '1'])
+  const target = ['--target', 'vsgrpo_cuda_kernels', '--parallel', ninja ? '2' : '1']
+  const built = run('cmake', ['--build', build, ...target])
   if (!built.ok) throw new Error(built.output)
   writeFileSync(log, `${hash}\n${built.output}`)
   return built.output
+}
+
+/** The whole project's CUDA part where there is a libtorch, else the kernels by themselves. */
+function project() {
+  const libtorch = libtorchFolder(root)
+  return libtorch ? projectOptions(root, libtorch, build) : ['-S', sources]
 }
 
 /** `{ name, architecture, registers, stack, spills }` of every kernel. */
@@ -150,11 +159,15 @@ function main() {
     'the library exports what its header declares': exportsHeader(),
     'the library needs the CUDA runtime and no torch': needsNoTorch(),
     'the library loads, refuses bad arguments and reports a launch that CUDA refuses': loads(found),
+    ...(libtorchFolder(root) ? checkGlue({ run, build }) : {}),
   }
+  const skipped = libtorchFolder(root) ? 0 : 1
+  if (skipped > 0)
+    console.log('skip  what calls the kernels on tensors is not compiled here: no addon, hence no libtorch')
   const failed = Object.values(checks).filter((fault) => fault !== '').length
   for (const [name, fault] of Object.entries(checks))
     console.log(fault === '' ? `ok    ${name}` : `FAIL  ${name}\n  ${fault}`)
-  console.log(`kernels: ${Object.keys(checks).length - failed} passed, ${failed} failed, 0 skipped`)
+  console.log(`kernels: ${Object.keys(checks).length - failed} passed, ${failed} failed, ${skipped} skipped`)
   return failed === 0 ? 0 : 1
 }
 

@@ -92,7 +92,7 @@ TEST_CASE("the decode kernels give float64's attention for shared segments, own 
       check_near(name_of("decode_attention", dtype), out[0], exact(p), dtype == at::kFloat ? 2e-6 : 4e-3, dtype == at::kFloat ? 0 : 1.0 / 256);
     };
     compare({{6, 1, 128}, kPrompts, kLeaves, kLengths, kCapacity, dtype});
-    for (const Shape shape : {Shape{4, 2, 128}, {7, 1, 64}, {2, 2, 80}, {16, 1, 128}}) {
+    for (const Shape shape : {Shape{4, 2, 128}, {7, 1, 64}, {2, 2, 80}, {16, 1, 128}, {4, 2, 16}, {3, 1, 32}}) {
       compare({shape, kPrompts, {1, 2, 2, 2, 2, 2, 3}, {1, 40, 3, 31, 32, 33, 17}, 40, dtype});
     }
   }

@@ -69,10 +69,8 @@ describe('a mistake in the configuration of grpo', () => {
       /rows.jsonl:2: messages\[0\].role: expected "system", "user" or "assistant", got "usr"/,
     )
   })
-  it('says that there is no CUDA yet', async () => {
-    expect(await grpo([...good, 'device: cuda'])).toMatch(
-      /run.yaml:4: device: this build of vsgrpo has no CUDA yet; use cpu/,
-    )
+  it('names the devices', async () => {
+    expect(await grpo([...good, 'device: gpu'])).toMatch(/run.yaml:4: device: .*auto, cpu.*cuda.*gpu/)
   })
   it('asks for the rank of LoRA', async () => {
     expect(await grpo([...good, 'lora: { alpha: 2 }'])).toMatch(/lora.r is missing: expected the rank/)
@@ -150,10 +148,10 @@ describe('a mistake at another command', () => {
     expect(err).toMatch(/^error: .*none/)
     expect(existsSync(output)).toBe(false)
   })
-  it('says that there is no CUDA yet', async () => {
-    const { code, err } = await runCli('score', ...model, '--input', join(dir, 'rows.jsonl'), '--device', 'cuda')
+  it('names the devices', async () => {
+    const { code, err } = await runCli('score', ...model, '--input', join(dir, 'rows.jsonl'), '--device', 'gpu')
     expect(code).toBe(2)
-    expect(err).toMatch(/--device cuda: this build of vsgrpo has no CUDA yet; use --device cpu/)
+    expect(err).toMatch(/--device <name>' argument 'gpu' is invalid. Allowed choices are auto, cpu, cuda/)
   })
   it('names the nearest kind of question, and a report’s missing folder', async () => {
     const kinds = await runCli('rooms', '--output', join(dir, 'r'), '--count', '1', '--tasks', 'object_countin')

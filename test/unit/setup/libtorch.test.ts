@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { InputError } from '../../../src/errors.js'
-import { pipFailure } from '../../../src/setup/fetch-libtorch.js'
 import {
   assertPlatform,
   findLibtorch,
@@ -14,6 +13,7 @@ import {
   parseVersionHeader,
   unpackedDir,
 } from '../../../src/setup/libtorch.js'
+import { pipFailure } from '../../../src/setup/pip.js'
 import { NVIDIA_MEMBERS, nvidiaRequirements, TORCH_MEMBERS } from '../../../src/setup/wheel.js'
 
 let folder = ''

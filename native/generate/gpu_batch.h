@@ -1,0 +1,66 @@
+// The decoding batch on a GPU: its buffers, whose addresses stay, and one step of all its rows, recorded once for every
+// bucket of rows. Kept between the calls of generate(): a training run records its steps once.
+#pragma once
+#include <map>
+
+#include "core/gpu.h"
+#include "generate/decode_plan.h"
+#include "generate/gpu_rows.h"
+#include "generate/schedule.h"
+
+namespace vsgrpo {
+
+class GpuBatch {
+ public:
+  explicit GpuBatch(Qwen2VL& model);
+
+  // What a call needs room for.
+  struct Sizes {
+    int64_t rows, prompt_tokens, own_tokens;  // rows: a bucket
+    bool seen;
+
+    bool operator==(const Sizes&) const = default;
+  };
+  // Makes room and forgets the rows of the last call. Buffers grow and never shrink; whatever recorded steps depend on, they
+  // are dropped when it changes.
+  void begin(const Sizes& sizes, const SampleRules& rules);
+  void set_prompts(const PromptCache& prompts);
+
+  // The rows of the schedule: those it had before as they are, new ones from `waiting`, which ends with a row for padding.
+  void load(const Schedule& schedule, const DecodePlan& plan, const GpuRows& waiting);
+  // The next token of every row.
+  void step();
+  // int32 [2 R], see GpuRows::drawn; the next step overwrites it.
+  at::Tensor drawn() const { return current().drawn; }
+  int64_t rows() const { return rows_; }
+
+ private:
+  struct Layer {
+    at::Tensor prompt_k, prompt_v;  // [prompt tokens, KV, D]
+    at::Tensor own_k, own_v;        // [slots, own tokens, KV, D]
+  };
+
+  GpuRows current() const { return state_.first(rows_); }
+  void allocate(const Sizes& sizes);
+  void place_plan(const Schedule& schedule, const DecodePlan& plan);
+  void compute(const SampleRules& rules);
+  at::Tensor attend(const at::Tensor& qkv, const RopeTable& rope, const Layer& layer);
+  at::Tensor rotate(const at::Tensor& qkv, const RopeTable& rope, const Layer& layer);
+
+  Qwen2VL& model_;
+  at::Tensor frequencies_;  // of the rope
+  Sizes sizes_{};
+  SampleRules rules_;
+  std::vector<Layer> layers_;
+  GpuRows state_;
+  at::Tensor slots_, prompt_parts_, items_;  // int32 [rows], [rows], [places, 5]
+  int64_t most_parts_ = 0;
+  int64_t rows_ = 0;  // the bucket that is loaded
+  struct Recorded {
+    bool ran = false;  // a step has to run before it can be recorded
+    std::unique_ptr<GpuGraph> graph;
+  };
+  std::map<int64_t, Recorded> recorded_;  // by bucket
+};
+
+}  // namespace vsgrpo

@@ -1,0 +1,102 @@
+// CUDA graphs and copies to the host. Under the emulation everything has run when its call returns: a graph calls its step
+// again, a copy is a clone.
+#include "glue/cuda_gpu.h"
+
+#ifndef VSGRPO_EMULATED_GPU
+#include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAGuard.h>
+#endif
+
+namespace vsgrpo::glue {
+namespace {
+
+#ifdef VSGRPO_EMULATED_GPU
+
+class Graph final : public GpuGraph {
+ public:
+  explicit Graph(std::function<void()> step) : step_(std::move(step)) {}
+  void replay() override { step_(); }
+
+ private:
+  std::function<void()> step_;
+};
+
+class Copy final : public GpuCopy {
+ public:
+  explicit Copy(const at::Tensor& values) : host_(values.clone()) {}
+  bool done() override { return true; }
+  const at::Tensor& wait() override { return host_; }
+
+ private:
+  at::Tensor host_;
+};
+
+#else
+
+// Where graphs keep what their steps allocate: one pool for all that live at the same time, because they never run beside
+// each other. A pool's name cannot be used again after its last graph, so the name goes with it.
+std::shared_ptr<const c10::MempoolId_t> shared_pool() {
+  static std::weak_ptr<const c10::MempoolId_t> current;
+  auto pool = current.lock();
+  if (!pool) current = pool = std::make_shared<const c10::MempoolId_t>(at::cuda::graph_pool_handle());
+  return pool;
+}
+
+class Graph final : public GpuGraph {
+ public:
+  explicit Graph(const std::function<void()>& step) : pool_(shared_pool()) {
+    // The default stream cannot be captured; always the same other one, since cuBLAS keeps a workspace for every stream.
+    static const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
+    const c10::cuda::CUDAStreamGuard guard(stream);
+    // The other threads of a Node process may go on using CUDA meanwhile.
+    graph_.capture_begin(*pool_, cudaStreamCaptureModeThreadLocal);
+    try {
+      step();
+    } catch (...) {
+      abandon();
+      throw;
+    }
+    graph_.capture_end();
+  }
+  void replay() override { graph_.replay(); }
+
+ private:
+  // The stream leaves the capture whatever has become of it; the step's own exception is the one that counts.
+  void abandon() {
+    try {
+      graph_.capture_end();
+    } catch (const std::exception&) {
+    }
+  }
+
+  std::shared_ptr<const c10::MempoolId_t> pool_;
+  at::cuda::CUDAGraph graph_;
+};
+
+class Copy final : public GpuCopy {
+ public:
+  explicit Copy(const at::Tensor& values) : host_(at::empty(values.sizes(), values.options().device(at::kCPU).pinned_memory(true))) {
+    host_.copy_(values, /*non_blocking=*/true);
+    arrived_.record();
+  }
+  bool done() override { return arrived_.query(); }
+  const at::Tensor& wait() override {
+    arrived_.synchronize();
+    return host_;
+  }
+
+ private:
+  at::Tensor host_;
+  c10::cuda::CUDAEvent arrived_;
+};
+
+#endif
+
+}  // namespace
+
+std::unique_ptr<GpuGraph> CudaGpu::capture(std::function<void()> step) { return std::make_unique<Graph>(std::move(step)); }
+
+std::unique_ptr<GpuCopy> CudaGpu::copy_to_host(const at::Tensor& values) { return std::make_unique<Copy>(values); }
+
+}  // namespace vsgrpo::glue

@@ -1,0 +1,11 @@
+/** One line of what `vsgrpo doctor` says. */
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  /** What was found, or what is wrong. */
+  readonly detail: string
+  /** The command or step that mends it. */
+  readonly cure?: string
+  /** true: nothing fails without it. */
+  readonly optional?: boolean
+}

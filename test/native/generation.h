@@ -1,0 +1,46 @@
+// What the tests of generation share: prompts of the fixtures in one batch, and options for them.
+#pragma once
+#include "generate/generate.h"
+#include "golden.h"
+
+namespace generation {
+
+using golden::Case;
+
+inline vsgrpo::GenerateOptions options_for(const std::vector<Case>& prompts, int64_t generations, int64_t tokens, float temperature) {
+  vsgrpo::GenerateOptions o;
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    o.leaves.push_back(static_cast<int64_t>(p));
+    o.next_positions.push_back(prompts[p]["next_position"].item<int>());
+    for (int64_t g = 0; g < generations; ++g) o.seeds.push_back(1000 * p + static_cast<uint64_t>(g));
+  }
+  o.num_generations = generations;
+  o.max_new_tokens = tokens;
+  o.sampling.temperature = temperature;
+  return o;
+}
+
+// Every prompt as a root segment.
+inline vsgrpo::Batch pack(const std::vector<Case>& prompts) {
+  std::vector<at::Tensor> ids, positions, patches;
+  std::vector<int64_t> lengths;
+  vsgrpo::Batch packed;
+  for (const Case& c : prompts) {
+    const vsgrpo::Batch one = golden::batch_of(c);
+    ids.push_back(one.ids), positions.push_back(one.positions), patches.push_back(one.patches);
+    lengths.push_back(one.ids.size(0));
+    packed.grids.insert(packed.grids.end(), one.grids.begin(), one.grids.end());
+  }
+  packed.ids = at::cat(ids), packed.positions = at::cat(positions, 1).contiguous(), packed.patches = at::cat(patches);
+  packed.forest = vsgrpo::Forest::roots(lengths);
+  return packed;
+}
+
+inline std::vector<Case> cases(const std::string& model, const std::vector<const char*>& names) {
+  std::vector<Case> found;
+  found.reserve(names.size());
+  for (const char* name : names) found.emplace_back(model, name);
+  return found;
+}
+
+}  // namespace generation
