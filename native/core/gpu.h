@@ -90,8 +90,6 @@ class Gpu {
   // ---- generation: the kernels by their arguments (struct_size is filled in). Throws Error("GPU") with the kernel's words.
 
   virtual void launch(vsgrpo_add_rms_norm_args args) = 0;
-  virtual void launch(vsgrpo_swiglu_args args) = 0;
-  virtual void launch(vsgrpo_mrope_table_args args) = 0;
   virtual void launch(vsgrpo_mrope_args args) = 0;
   virtual void launch(vsgrpo_decode_attention_args args) = 0;
   virtual void launch(vsgrpo_sample_args args) = 0;

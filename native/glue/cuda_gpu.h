@@ -24,8 +24,6 @@ class CudaGpu final : public Gpu {
 
   void adamw(vsgrpo_adamw_args args) override;
   void launch(vsgrpo_add_rms_norm_args args) override;
-  void launch(vsgrpo_swiglu_args args) override;
-  void launch(vsgrpo_mrope_table_args args) override;
   void launch(vsgrpo_mrope_args args) override;
   void launch(vsgrpo_decode_attention_args args) override;
   void launch(vsgrpo_sample_args args) override;

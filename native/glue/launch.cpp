@@ -5,8 +5,6 @@
 namespace vsgrpo::glue {
 
 void CudaGpu::launch(vsgrpo_add_rms_norm_args args) { call(vsgrpo_add_rms_norm, args); }
-void CudaGpu::launch(vsgrpo_swiglu_args args) { call(vsgrpo_swiglu, args); }
-void CudaGpu::launch(vsgrpo_mrope_table_args args) { call(vsgrpo_mrope_table, args); }
 void CudaGpu::launch(vsgrpo_mrope_args args) { call(vsgrpo_mrope, args); }
 void CudaGpu::launch(vsgrpo_decode_attention_args args) { call(vsgrpo_decode_attention, args); }
 void CudaGpu::launch(vsgrpo_sample_args args) { call(vsgrpo_sample, args); }

@@ -8,6 +8,7 @@ import { findLibtorch, isAtLeast, python } from './libtorch.js'
 import { packageRoot } from './paths.js'
 import { run } from './run.js'
 import { expectedStamp, readStamp } from './stamp.js'
+import { cudaAddon } from './variants.js'
 
 const SETUP = 'npx vsgrpo setup'
 
@@ -71,12 +72,18 @@ async function hasLibtorch(env: NodeJS.ProcessEnv): Promise<boolean> {
 
 async function checkLibtorch(env: NodeJS.ProcessEnv): Promise<Check> {
   try {
-    const found = await findLibtorch(env)
+    const found = (await findLibtorch(env)) ?? libtorchForCuda(env)
     const detail = found ? `${found.version} in ${found.dir}` : 'none found'
     return { name: 'libtorch', ok: found !== undefined, detail, cure: SETUP }
   } catch (error) {
     return { name: 'libtorch', ok: false, detail: messageOf(error), cure: 'correct or unset VSGRPO_LIBTORCH' }
   }
+}
+
+/** Where there is no build but that for CUDA, its libtorch serves the CPU too. */
+function libtorchForCuda(env: NodeJS.ProcessEnv): { dir: string; version: string } | undefined {
+  const addon = cudaAddon(packageRoot(), env)
+  return addon === undefined ? undefined : readStamp(addon)?.libtorch
 }
 
 /** An addon that was built from other sources, or for another libtorch, is out of date. */
@@ -85,7 +92,9 @@ async function checkBuild(env: NodeJS.ProcessEnv): Promise<Check> {
   try {
     const root = packageRoot()
     const libtorch = await findLibtorch(env)
-    const stamp = readStamp(addonFile(root, env))
+    const file = addonFile(root, env)
+    const stamp = readStamp(file)
+    if (file === cudaAddon(root, env)) return { ...check, ok: true, detail: 'the one for CUDA' }
     if (env.VSGRPO_ADDON) return { ...check, ok: true, detail: `chosen by VSGRPO_ADDON: ${env.VSGRPO_ADDON}` }
     if (!stamp) return { ...check, ok: false, detail: 'unfinished' }
     if (!libtorch) return { ...check, ok: false, detail: 'its libtorch is gone' }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addonFile } from '../../../src/setup/addon.js'
 import { buildFlags } from '../../../src/setup/build.js'
 import { cudaOf, cudaUnpackedDir, findCudaLibtorch, findNvcc } from '../../../src/setup/cuda.js'
+import { diagnose } from '../../../src/setup/doctor.js'
 import { checkCuda } from '../../../src/setup/doctor-cuda.js'
 import { probeGpu } from '../../../src/setup/gpu.js'
 import { LIBTORCH_VERSION, unpackedDir } from '../../../src/setup/libtorch.js'
@@ -196,6 +197,14 @@ describe('looking for the GPU', () => {
     expect(await checkCuda(env)).toMatchObject({ name: 'CUDA', ok: true, optional: true })
     const broken = await checkCuda({ ...env, VSGRPO_ADDON: addon("throw new Error('[cuda] no driver')") })
     expect(broken).toMatchObject({ ok: false, optional: true, detail: '[cuda] no driver' })
+  })
+
+  it('finds nothing missing where the only build is for CUDA: it serves the CPU too', async () => {
+    const env = bareEnv()
+    build(join(buildDirs(packageRoot(), env)[1], 'cuda-9.9-cu13'), Date.now() / 1000 + 1e6)
+    const checks = await diagnose(env)
+    const found = checks.find(({ name }) => name === 'libtorch')
+    expect(found).toMatchObject({ ok: true, detail: `2.11.0 in ${folder}` })
   })
 
   it('says that a build is out of date, or that its libtorch is gone', async () => {
