@@ -28,18 +28,24 @@ void swiglu_forward(const at::Tensor& x, at::Tensor& y) {
 }
 
 template <typename T>
+void swiglu_backward_row(const T* __restrict d, const T* __restrict gate, const T* __restrict up, T* __restrict dgate, T* __restrict dup,
+                         int64_t width) {
+  for (int64_t j = 0; j < width; ++j) {
+    const float g = static_cast<float>(gate[j]), s = sigmoid(g), dj = static_cast<float>(d[j]);
+    dgate[j] = static_cast<T>(dj * static_cast<float>(up[j]) * s * (1.0f + g * (1.0f - s)));
+    dup[j] = static_cast<T>(dj * g * s);
+  }
+}
+
+template <typename T>
 void swiglu_backward(const at::Tensor& dy, const at::Tensor& x, at::Tensor& dx) {
   const int64_t width = dy.size(1);
   const T *dys = dy.const_data_ptr<T>(), *xs = x.const_data_ptr<T>();
   T* dxs = dx.mutable_data_ptr<T>();
   parallel_rows(dy.size(0), width, [&](int64_t i) {
-    const T *gate = xs + i * 2 * width, *up = gate + width, *d = dys + i * width;
-    T* out = dxs + i * 2 * width;
-    for (int64_t j = 0; j < width; ++j) {
-      const float g = static_cast<float>(gate[j]), s = sigmoid(g), dj = static_cast<float>(d[j]);
-      out[j] = static_cast<T>(dj * static_cast<float>(up[j]) * s * (1.0f + g * (1.0f - s)));
-      out[width + j] = static_cast<T>(dj * g * s);
-    }
+    const T* gate = xs + i * 2 * width;
+    T* dgate = dxs + i * 2 * width;
+    swiglu_backward_row(dys + i * width, gate, gate + width, dgate, dgate + width, width);
   });
 }
 

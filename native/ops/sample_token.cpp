@@ -51,18 +51,10 @@ void keep_top_p(std::vector<float>& logits, float p) {
 }
 
 void keep_min_p(std::vector<float>& logits, float min_p) {
-  const float threshold = *std::max_element(logits.begin(), logits.end()) + std::log(min_p);
+  const float threshold = largest(logits.data(), std::ssize(logits)) + std::log(min_p);
   for (float& logit : logits) {
     if (logit < threshold) logit = kRemoved;
   }
-}
-
-float largest(const std::vector<float>& logits) {
-  float top = logits[0];
-  const float* data = logits.data();
-#pragma omp simd reduction(max : top)
-  for (size_t j = 0; j < logits.size(); ++j) top = std::max(top, data[j]);
-  return top;
 }
 
 bool has_nan(const std::vector<float>& logits) {
@@ -81,7 +73,7 @@ void check_finite(float top, bool has_nan) {
 
 Drawn draw_token(std::vector<float>& logits, double u) {
   constexpr size_t piece = 1024;
-  const float top = largest(logits);
+  const float top = largest(logits.data(), std::ssize(logits));
   std::vector<double> sums;
   double sum = 0;
   for (size_t begin = 0; begin < logits.size(); begin += piece) {
@@ -114,7 +106,7 @@ Drawn draw_token(std::vector<float>& logits, double u) {
 
 int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
   if (o.repetition_penalty != 1.0f) penalize(logits, seen, o.repetition_penalty);
-  const float top = largest(logits);
+  const float top = largest(logits.data(), std::ssize(logits));
   check_finite(top, has_nan(logits));
   if (o.temperature == 0.0f) return std::find(logits.begin(), logits.end(), top) - logits.begin();
   if (o.temperature != 1.0f) {

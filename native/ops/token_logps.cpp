@@ -22,10 +22,7 @@ struct RowSummary {
 };
 
 RowSummary summarize(const float* row, int64_t vocab, float inverse_t) {
-  float top = row[0];
-#pragma omp simd reduction(max : top)
-  for (int64_t j = 0; j < vocab; ++j) top = std::max(top, row[j]);
-  top *= inverse_t;
+  const float top = largest(row, vocab) * inverse_t;
   float sum = 0, weighted = 0;
 #pragma omp simd reduction(+ : sum, weighted)
   for (int64_t j = 0; j < vocab; ++j) {

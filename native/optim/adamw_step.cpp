@@ -136,6 +136,17 @@ void update_all(const StepSizes& s, int64_t count, const Weight weight, Gradient
   });
 }
 
+template <typename Gradient>
+double sum_of_squares(const Gradient* g, int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) {
+    const double x = static_cast<float>(g[i]);
+    sum += x * x;
+  }
+  return sum;
+}
+
 // Runs body(moment of m, moment of v) for the type that they are kept in.
 template <typename Body>
 void with_moments(Moment& m, Moment& v, const Body& body) {
@@ -171,14 +182,7 @@ double squared_norm(const at::Tensor& grad) {
     const T* g = grad.const_data_ptr<T>();
     parallel_for(0, static_cast<int64_t>(sums.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        double sum = 0;
-        const int64_t last = std::min(grad.numel(), (i + 1) * piece);
-#pragma omp simd reduction(+ : sum) simdlen(32)
-        for (int64_t j = i * piece; j < last; ++j) {
-          const double x = static_cast<float>(g[j]);
-          sum += x * x;
-        }
-        sums[static_cast<size_t>(i)] = sum;
+        sums[static_cast<size_t>(i)] = sum_of_squares(g + i * piece, std::min(piece, grad.numel() - i * piece));
       }
     });
   });
