@@ -254,12 +254,14 @@ class Forest {
   }
 }
 
-function joinMedia(media: readonly Media[]): { patches: Float32Array; grids: Int32Array } {
-  const patches = new Float32Array(media.reduce((sum, item) => sum + item.patches.length, 0))
+function joinMedia(media: readonly Media[]): Pick<Batch, 'patches' | 'byteValues' | 'grids'> {
+  const patches = new Uint8Array(media.reduce((sum, item) => sum + item.patches.length, 0))
+  const byteValues = new Float32Array(media.length * 768)
   let offset = 0
-  for (const item of media) {
+  media.forEach((item, m) => {
     patches.set(item.patches, offset)
+    byteValues.set(item.byteValues, m * 768)
     offset += item.patches.length
-  }
-  return { patches, grids: Int32Array.from(media.flatMap(({ grid }) => [...grid])) }
+  })
+  return { patches, byteValues, grids: Int32Array.from(media.flatMap(({ grid }) => [...grid])) }
 }

@@ -21,7 +21,9 @@ export interface Batch {
   /** [3, N] row-major M-RoPE positions. */
   readonly positions: Int32Array
   /** [sum t * h * w, 1176] patches of all media in the order in which their placeholders stand in `ids`. */
-  readonly patches: Float32Array
+  readonly patches: Uint8Array
+  /** [M, 3, 256] what each byte of a media item's channels stands for. */
+  readonly byteValues: Float32Array
   /** [M, 3] (t, h, w) of each media item in patches. */
   readonly grids: Int32Array
 }
@@ -92,7 +94,7 @@ export interface ForwardOptions {
   readonly adapter: boolean
   /** Logits are divided by it before the log-softmax. */
   readonly temperature: number
-  /** Layers keep only their inputs and run again in the backward pass. Default false. */
+  /** Memory before speed: layers keep only their inputs and run again in the backward pass; free memory is given back. Default false. */
   readonly checkpoint?: boolean
   /** Whether the statistics have `logitMean`. Default false. */
   readonly logitMean?: boolean
@@ -186,13 +188,9 @@ export interface PatchifyOptions {
   readonly resizedWidth: number
   /** Which bicubic: Pillow's, torchvision's on uint8, torchvision's on float32. */
   readonly resize: 'pillow' | 'torchvision-uint8' | 'torchvision-float'
-  /** Arithmetic of the normalisation: the slow (numpy) or the fast (fused) processor's. */
-  readonly normalize: 'slow' | 'fast'
   readonly patchSize: number
   readonly temporalPatchSize: number
   readonly mergeSize: number
-  readonly mean: readonly [number, number, number]
-  readonly std: readonly [number, number, number]
 }
 
 /** Of the GPU, and of the engine's allocator on it. */
@@ -210,7 +208,7 @@ export interface Addon {
   readonly Model: { load(dir: string, options: LoadOptions): Promise<NativeModel> }
   readonly Optimizer: new (model: NativeModel, options: OptimizerOptions) => NativeOptimizer
   /** [frames, height, width, 3] RGB bytes to [t * h * w, 3 * temporalPatchSize * patchSize^2] patches, off the engine thread. */
-  patchify(rgb: Uint8Array, options: PatchifyOptions): Promise<Float32Array>
+  patchify(rgb: Uint8Array, options: PatchifyOptions): Promise<Uint8Array>
   /** Value and gradient by logps of the built-in loss at given statistics, as `backward` would compute them. */
   grpoLoss(
     stats: Omit<TokenStats, 'correct'>,

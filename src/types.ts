@@ -32,8 +32,10 @@ export interface Example {
 export interface Media {
   /** Equal keys mean equal content: prompts that share media share their encoding. */
   readonly key: string
-  /** [t * h * w, 1176] normalised patches in merge-group order. */
-  readonly patches: Float32Array
+  /** [t * h * w, 1176] bytes of patches in merge-group order: a quarter of what their normalised values take. */
+  readonly patches: Uint8Array
+  /** [3, 256] the normalised value of each byte, by channel (`pixel_values` of Hugging Face's processors). */
+  readonly byteValues: Float32Array
   /** (t, h, w) in patches. */
   readonly grid: readonly [number, number, number]
 }

@@ -23,11 +23,7 @@ export function pack(prompt, completions) {
       offsets,
       parents: Int32Array.from(segments, (_, s) => (s === 0 ? -1 : 0)),
       positions: concatenate(Int32Array, positions),
-      patches: concatenate(
-        Float32Array,
-        prompt.media.map(({ patches }) => patches),
-      ),
-      grids: Int32Array.from(prompt.media.flatMap(({ grid }) => grid)),
+      ...joined(prompt.media),
     },
     targets: { rows: concatenate(Int32Array, rows), ids: concatenate(Int32Array, completions) },
     offsets: starts(completions),
@@ -52,8 +48,7 @@ export function packWhole(texts) {
       offsets,
       parents: new Int32Array(texts.length).fill(-1),
       positions: concatenate(Int32Array, [steps, steps, steps]),
-      patches: new Float32Array(0),
-      grids: new Int32Array(0),
+      ...joined([]),
     },
     targets: {
       rows: concatenate(Int32Array, rows),
@@ -87,13 +82,24 @@ export function unshare(batch, targets) {
       offsets: begins,
       parents: new Int32Array(leaves.length).fill(-1),
       positions: Int32Array.from([0, 1, 2].flatMap((c) => all.map((row) => positions[c * total + row]))),
-      patches: concatenate(
-        Float32Array,
-        items.map((item) => item.patches),
-      ),
-      grids: Int32Array.from(items.flatMap((item) => item.grid)),
+      ...joined(items),
     },
     targets: { ids: targets.ids, rows: moveTargets(targets.rows, rows, begins) },
+  }
+}
+
+/** @param {readonly Pick<import('../../src/types.js').Media, 'patches' | 'byteValues' | 'grid'>[]} media */
+function joined(media) {
+  return {
+    patches: concatenate(
+      Uint8Array,
+      media.map(({ patches }) => patches),
+    ),
+    byteValues: concatenate(
+      Float32Array,
+      media.map(({ byteValues }) => byteValues),
+    ),
+    grids: Int32Array.from(media.flatMap(({ grid }) => grid)),
   }
 }
 
@@ -121,7 +127,7 @@ function moveTargets(targetRows, rows, begins) {
 }
 
 /** The media whose placeholders stand in each segment: the batch's media are in the order of their placeholders. */
-function mediaOfSegments({ ids, offsets, patches, grids }) {
+function mediaOfSegments({ ids, offsets, patches, byteValues, grids }) {
   const isPlaceholder = (id) => id === 151655 || id === 151656
   const width = 1176
   let item = 0
@@ -132,7 +138,8 @@ function mediaOfSegments({ ids, offsets, patches, grids }) {
     while (left > 0) {
       const grid = [...grids.subarray(3 * item, 3 * item + 3)]
       const count = grid[0] * grid[1] * grid[2]
-      found.push({ grid, patches: patches.subarray(patch * width, (patch + count) * width) })
+      const values = byteValues.subarray(768 * item, 768 * (item + 1))
+      found.push({ grid, patches: patches.subarray(patch * width, (patch + count) * width), byteValues: values })
       left -= count / 4
       patch += count
       item += 1

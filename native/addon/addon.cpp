@@ -30,14 +30,14 @@ class PatchifyWorker : public Napi::AsyncWorker {
 
  protected:
   void Execute() override { patches_ = patchify(rgb_.data(), options_); }
-  void OnOK() override { deferred_.Resolve(js_floats(Env(), patches_)); }
+  void OnOK() override { deferred_.Resolve(js_bytes(Env(), patches_)); }
   void OnError(const Napi::Error& error) override { deferred_.Reject(js_error(Env(), "BAD_ARGUMENT", error.Message())); }
 
  private:
   Napi::Promise::Deferred deferred_;
   std::vector<uint8_t> rgb_;
   PatchifyOptions options_;
-  std::vector<float> patches_;
+  std::vector<uint8_t> patches_;
 };
 
 Napi::Value patchify_async(const Napi::CallbackInfo& info) {

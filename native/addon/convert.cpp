@@ -43,14 +43,6 @@ Napi::Object object_field(const Napi::Object& from, const char* field) {
   return value.As<Napi::Object>();
 }
 
-std::array<double, 3> three_numbers(const Napi::Object& from, const char* field) {
-  const Napi::Value value = from.Get(field);
-  VS_CHECK(value.IsArray() && value.As<Napi::Array>().Length() == 3, "BAD_ARGUMENT", "[", field, "] expected three numbers");
-  std::array<double, 3> out{};
-  for (uint32_t i = 0; i < 3; ++i) out[i] = value.As<Napi::Array>().Get(i).ToNumber().DoubleValue();
-  return out;
-}
-
 at::ScalarType to_dtype(const std::string& name) {
   if (name == "float32") return at::kFloat;
   if (name == "bfloat16") return at::kBFloat16;
@@ -92,6 +84,10 @@ Resize to_resize(const std::string& name) {
 
 at::Tensor int_tensor(const Napi::Object& from, const char* field) {
   return copy_tensor<int32_t>(typed_array<Napi::Int32Array>(from, field, napi_int32_array, "an Int32Array"), at::kInt);
+}
+
+at::Tensor byte_tensor(const Napi::Object& from, const char* field) {
+  return copy_tensor<uint8_t>(typed_array<Napi::Uint8Array>(from, field, napi_uint8_array, "a Uint8Array"), at::kByte);
 }
 
 at::Tensor float_tensor(const Napi::Object& from, const char* field) {
@@ -141,7 +137,7 @@ Batch to_batch(const Napi::Object& from) {
   Batch batch;
   batch.forest = {int_vector<int64_t>(from, "offsets"), int_vector<int64_t>(from, "parents")};
   batch.ids = int_tensor(from, "ids");
-  const at::Tensor positions = int_tensor(from, "positions"), patches = float_tensor(from, "patches"), grids = int_tensor(from, "grids");
+  const at::Tensor positions = int_tensor(from, "positions"), patches = byte_tensor(from, "patches"), grids = int_tensor(from, "grids");
   VS_CHECK(positions.numel() == 3 * batch.ids.numel(), "BAD_SHAPE", "[positions] expected 3 x ", batch.ids.numel(), " values, got ",
            positions.numel());
   VS_CHECK(grids.numel() % 3 == 0, "BAD_SHAPE", "[grids] expected triples, got ", grids.numel(), " values");
@@ -157,6 +153,7 @@ Batch to_batch(const Napi::Object& from) {
   VS_CHECK(rows >= 0 && (rows == 0 ? patches.numel() == 0 : patches.numel() % rows == 0), "BAD_SHAPE", "[patches] ", patches.numel(),
            " values do not divide into the ", rows, " patches of the grids");
   batch.patches = patches.view({rows, rows == 0 ? 0 : patches.numel() / rows});
+  batch.byte_values = float_tensor(from, "byteValues");
   return batch;
 }
 
@@ -255,12 +252,9 @@ PatchifyOptions to_patchify_options(const Napi::Object& from) {
   options.resized_height = size("resizedHeight");
   options.resized_width = size("resizedWidth");
   options.resize = to_resize(text(from, "resize"));
-  options.normalize = text(from, "normalize") == "slow" ? Normalize::kSlow : Normalize::kFast;
   options.patch_size = size("patchSize");
   options.temporal_patch_size = size("temporalPatchSize");
   options.merge_size = size("mergeSize");
-  options.mean = three_numbers(from, "mean");
-  options.std = three_numbers(from, "std");
   return options;
 }
 
@@ -270,9 +264,9 @@ Napi::Float32Array js_floats(Napi::Env env, const at::Tensor& tensor) {
   return array;
 }
 
-Napi::Float32Array js_floats(Napi::Env env, const std::vector<float>& values) {
-  auto array = Napi::Float32Array::New(env, values.size());
-  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(float));
+Napi::Uint8Array js_bytes(Napi::Env env, const std::vector<uint8_t>& values) {
+  auto array = Napi::Uint8Array::New(env, values.size());
+  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size());
   return array;
 }
 

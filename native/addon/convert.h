@@ -11,6 +11,7 @@
 namespace vsgrpo {
 
 at::Tensor int_tensor(const Napi::Object& from, const char* field);
+at::Tensor byte_tensor(const Napi::Object& from, const char* field);
 at::Tensor float_tensor(const Napi::Object& from, const char* field);
 std::optional<at::Tensor> optional_float_tensor(const Napi::Object& from, const char* field);
 
@@ -30,8 +31,8 @@ GenerateOptions to_generate_options(const Napi::Object& from);
 PatchifyOptions to_patchify_options(const Napi::Object& from);
 
 Napi::Float32Array js_floats(Napi::Env env, const at::Tensor& tensor);
-Napi::Float32Array js_floats(Napi::Env env, const std::vector<float>& values);
 Napi::Uint8Array js_bytes(Napi::Env env, const at::Tensor& tensor);
+Napi::Uint8Array js_bytes(Napi::Env env, const std::vector<uint8_t>& values);
 Napi::Object js_stats(Napi::Env env, const TokenStats& stats);
 Napi::Object js_completions(Napi::Env env, const std::vector<Completion>& completions);
 

@@ -89,7 +89,7 @@ Forward::Forward(std::shared_ptr<Qwen2VL> model, const Batch& batch, const Targe
            "[forward] target rows must lie in [0, ", n, ")");
   if (checkpoint_) give_back_memory();
   at::AutoGradMode mode(options.grad);
-  PassOptions pass{options.adapter, options.grad, options.checkpoint};
+  PassOptions pass{options.adapter, options.grad, options.grad && options.checkpoint};
   if (options.grad) prompts_ = model_->take_prompts(batch, targets.rows);
   // Layers that are run again for the backward pass know their own input only, not the prompts'.
   if (options.checkpoint || !options.adapter) prompts_.reset();

@@ -10,6 +10,8 @@ bool begins_with(const std::vector<T>& all, const std::vector<T>& start) {
   return all.size() >= start.size() && std::equal(start.begin(), start.end(), all.begin());
 }
 
+bool same(const at::Tensor& a, const at::Tensor& b) { return a.defined() == b.defined() && (!a.defined() || a.equal(b)); }
+
 std::vector<int64_t> values_of(const at::Tensor& t) { return {t.const_data_ptr<int64_t>(), t.const_data_ptr<int64_t>() + t.numel()}; }
 
 }  // namespace
@@ -22,7 +24,7 @@ bool PromptPass::leads(const Batch& batch, const at::Tensor& target_rows) const 
   const auto known = [&](int64_t row) { return row >= own || std::find(last.begin(), last.end(), row) != last.end(); };
   if (!std::all_of(wanted.begin(), wanted.end(), known)) return false;
   return batch.ids.narrow(0, 0, own).equal(prompts.ids) && batch.positions.narrow(1, 0, own).equal(prompts.positions) &&
-         batch.patches.equal(prompts.patches);
+         batch.patches.equal(prompts.patches) && same(batch.byte_values, prompts.byte_values);
 }
 
 PromptPass::Selection PromptPass::select(const at::Tensor& target_rows) const {

@@ -4,6 +4,7 @@
 #include "core/check.h"
 #include "core/safetensors.h"
 #include "model/weights.h"
+#include "ops/pixel_values.h"
 #include "ops/select_rows.h"
 
 namespace vsgrpo {
@@ -17,6 +18,13 @@ std::string peft_name(const std::string& module, const char* which) {
 }
 
 at::TensorOptions kind_of(const ModelOptions& options) { return at::TensorOptions(options.dtype).device(options.device); }
+
+at::Tensor normalised_patches(const Batch& batch, at::ScalarType type) {
+  if (!batch.byte_values.defined()) return batch.patches;
+  std::vector<int64_t> rows;
+  for (const auto& [t, h, w] : batch.grids) rows.push_back(t * h * w);
+  return pixel_values(batch.patches, batch.byte_values, rows, type);
+}
 
 }  // namespace
 
@@ -42,6 +50,8 @@ void Qwen2VL::validate(const Batch& b) const {
   VS_CHECK(b.positions.numel() == 3 * n, "BAD_SHAPE", "[batch] positions: expected 3 x ", n, " values, got ", b.positions.numel());
   VS_CHECK(b.patches.size(0) == 0 || b.patches.size(1) == config_.vision.patch_values(), "BAD_SHAPE", "[batch] a patch has ", config_.vision.patch_values(),
            " values, got ", b.patches.size(1));
+  VS_CHECK(!b.byte_values.defined() || b.byte_values.numel() == static_cast<int64_t>(b.grids.size()) * 768, "BAD_SHAPE", "[batch] byteValues: expected 3 x 256 for each of ",
+           b.grids.size(), " media items, got ", b.byte_values.numel());
   if (n > 0) {
     const int64_t low = b.ids.min().item<int64_t>(), high = b.ids.max().item<int64_t>();
     VS_CHECK(low >= 0 && high < config_.vocab, "BAD_SHAPE", "[batch] token ids must lie in [0, ", config_.vocab, "), got ",
@@ -56,7 +66,7 @@ void Qwen2VL::validate(const Batch& b) const {
 at::Tensor Qwen2VL::vision_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor) {
   const bool train = pass.grad && options_.trainable && !options_.freeze_vision;
   at::AutoGradMode mode(train);
-  return vision_.forward(batch.patches, batch.grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
+  return vision_.forward(normalised_patches(batch, options_.dtype), batch.grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
 }
 
 at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {

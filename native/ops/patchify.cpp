@@ -7,8 +7,6 @@
 namespace vsgrpo {
 namespace {
 
-using ByteTable = std::array<std::array<float, 256>, 3>;
-
 void check(const PatchifyOptions& o) {
   const auto fail = [](const std::string& what) { throw std::invalid_argument("[patchify] " + what); };
   if (o.frames < 1 || o.height < 1 || o.width < 1) fail("expected at least one frame of at least one pixel");
@@ -21,30 +19,13 @@ void check(const PatchifyOptions& o) {
   }
 }
 
-// A byte has 256 values: normalising is a look-up.
-ByteTable normalised_bytes(const PatchifyOptions& o) {
-  ByteTable table;
-  for (int c = 0; c < 3; ++c) {
-    const float mean = static_cast<float>(o.mean[c]);
-    const float std = static_cast<float>(o.std[c]);
-    // volatile: the products are rounded before the subtraction, whatever the compiler's flags allow it to fuse.
-    const volatile float mean_255 = mean * 255.0f;
-    const volatile float std_255 = std * 255.0f;
-    for (int byte = 0; byte < 256; ++byte) {
-      table[c][byte] = o.normalize == Normalize::kSlow ? (static_cast<float>(byte * (1.0 / 255.0)) - mean) / std
-                                                       : (static_cast<float>(byte) - mean_255) / std_255;
-    }
-  }
-  return table;
-}
-
 // One patch of one frame, all channels: [3, temporal, P, P] with this frame's planes filled.
-void write_patch(const uint8_t* corner, size_t stride, const ByteTable& table, int patch, size_t plane, float* row) {
+void write_patch(const uint8_t* corner, size_t stride, int patch, size_t plane, uint8_t* row) {
   for (int y = 0; y < patch; ++y) {
     const uint8_t* line = corner + y * stride;
-    float* target = row + y * patch;
+    uint8_t* target = row + y * patch;
     for (int x = 0; x < patch; ++x) {
-      for (int c = 0; c < 3; ++c) target[c * plane + x] = table[c][line[x * 3 + c]];
+      for (int c = 0; c < 3; ++c) target[c * plane + x] = line[x * 3 + c];
     }
   }
 }
@@ -57,10 +38,9 @@ size_t row_in_frame(int y, int x, int columns, int merge) {
 
 }  // namespace
 
-std::vector<float> patchify(const uint8_t* rgb, const PatchifyOptions& o) {
+std::vector<uint8_t> patchify(const uint8_t* rgb, const PatchifyOptions& o) {
   check(o);
   const std::vector<uint8_t> bytes = resize_rgb(rgb, o.frames, o.height, o.width, o.resized_height, o.resized_width, o.resize);
-  const ByteTable table = normalised_bytes(o);
   const int steps = (o.frames + o.temporal_patch_size - 1) / o.temporal_patch_size;
   const int rows = o.resized_height / o.patch_size;
   const int columns = o.resized_width / o.patch_size;
@@ -69,7 +49,7 @@ std::vector<float> patchify(const uint8_t* rgb, const PatchifyOptions& o) {
   const size_t row_size = plane * 3;
   const size_t stride = static_cast<size_t>(o.resized_width) * 3;
 
-  std::vector<float> patches(static_cast<size_t>(steps) * rows * columns * row_size);
+  std::vector<uint8_t> patches(static_cast<size_t>(steps) * rows * columns * row_size);
   for (int slot = 0; slot < steps * o.temporal_patch_size; ++slot) {
     const uint8_t* frame = bytes.data() + static_cast<size_t>(std::min(slot, o.frames - 1)) * o.resized_height * stride;
     const size_t first_row = static_cast<size_t>(slot / o.temporal_patch_size) * rows * columns;
@@ -77,8 +57,8 @@ std::vector<float> patchify(const uint8_t* rgb, const PatchifyOptions& o) {
     for (int y = 0; y < rows; ++y) {
       for (int x = 0; x < columns; ++x) {
         const uint8_t* corner = frame + y * o.patch_size * stride + static_cast<size_t>(x) * o.patch_size * 3;
-        float* row = &patches[(first_row + row_in_frame(y, x, columns, o.merge_size)) * row_size + time];
-        write_patch(corner, stride, table, o.patch_size, plane, row);
+        uint8_t* row = &patches[(first_row + row_in_frame(y, x, columns, o.merge_size)) * row_size + time];
+        write_patch(corner, stride, o.patch_size, plane, row);
       }
     }
   }

@@ -14,8 +14,8 @@ import { keepsPrompts, type Pass, passOver, promptRows, promptsWithin, type Work
  * libtorch 107 MB, 40 MB of code and kernels touched later, 80 MB that JavaScript and kernels grow by over some dozens of steps.
  */
 export const processBytes = { base: 300e6, perToken: 820 } as const
-/** Copies of a pass's patches in float32: joined in JavaScript, those of the pass before that, the engine's own. */
-const patchCopies = 3
+/** Of a value in a pass's patches: its byte joined in JavaScript, that of the pass before, the engine's own; and normalised. */
+const bytesPerPatchValue = 3 + 4
 
 /** Bytes by part. From `activations` on they belong to phases, of which `peakBytes` counts the largest: `peakPhase`. */
 export interface MemoryParts {
@@ -94,7 +94,7 @@ function heldParts(shape: ModelShape, { load, reference, optimStateDtype, gradDt
 }
 
 function mediaBytes({ vision }: ModelShape, workload: Workload, prompts: number): number {
-  return workload.cachedMedia + patchCopies * passOver(workload, prompts).patches * vision.patchValues * 4
+  return workload.cachedMedia + bytesPerPatchValue * passOver(workload, prompts).patches * vision.patchValues
 }
 
 /** What is not a part of its own. */

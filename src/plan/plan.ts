@@ -113,7 +113,7 @@ function workloads(shape: ModelShape, steps: StepPlan, rows: RowSizes, length: n
   const rowsSeen = Math.min(length, (countSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
   const seen = Math.ceil((rows.media * rowsSeen) / Math.max(1, length))
   const patches = seen * rows.mean.prompt.patches
-  const cachedMedia = Math.min(mediaCacheBytes, 4 * patches * shape.vision.patchValues)
+  const cachedMedia = Math.min(mediaCacheBytes, patches * shape.vision.patchValues)
   const { longest, mean } = rows
   return { longest: { ...steps.workload(longest), cachedMedia }, mean: { ...steps.workload(mean), cachedMedia } }
 }

@@ -68,7 +68,8 @@ export function textBatch(tokens: number): Batch {
     offsets: Int32Array.of(0, tokens),
     parents: Int32Array.of(-1),
     positions: Int32Array.from({ length: 3 * tokens }, (_, t) => t % tokens),
-    patches: new Float32Array(),
+    patches: new Uint8Array(),
+    byteValues: new Float32Array(),
     grids: new Int32Array(),
   }
 }
@@ -81,7 +82,8 @@ export function mediaBatch({ vocabulary, vision }: ModelShape, frames: number, f
   return {
     ...text,
     ids: text.ids.map((id, t) => (t < media ? vocabulary - 2 : id)),
-    patches: new Float32Array(frames * framePatches * vision.patchValues),
+    patches: new Uint8Array(frames * framePatches * vision.patchValues),
+    byteValues: new Float32Array(frames * 768),
     grids: Int32Array.from({ length: 3 * frames }, (_, i) => [1, side, framePatches / side][i % 3] ?? 1),
   }
 }

@@ -1,9 +1,10 @@
-/** Images and videos to patches: read, decode, resize, normalise, cut; cached by content. */
+/** Images and videos to patches: read, decode, resize, cut; cached by content. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { InputError, messageOf } from '../errors.js'
 import { native, type PatchifyOptions } from '../native.js'
 import type { Media } from '../types.js'
+import { byteValues } from './byte-values.js'
 import {
   evenIndices,
   type FrameRate,
@@ -103,9 +104,9 @@ export class MediaReader {
     const patches = await native().patchify(current.rgb, {
       ...shapeOptions(current, last, last.kernel),
       ...cutOptions(settings),
-      normalize: profile === 'hf-slow' && kind === 'image' ? 'slow' : 'fast',
     })
-    return { key, patches, grid: gridOf(current.frames, last, settings) }
+    const arithmetic = profile === 'hf-slow' && kind === 'image' ? 'slow' : 'fast'
+    return { key, patches, byteValues: byteValues(settings, arithmetic), grid: gridOf(current.frames, last, settings) }
   }
 
   #key(parts: readonly (string | Uint8Array)[]): string {
@@ -125,17 +126,16 @@ function shapeOptions(frames: Frames, size: Size, resize: Kernel) {
   return { frames: frames.frames, height, width, resizedHeight: size.height, resizedWidth: size.width, resize }
 }
 
-function cutOptions({ patchSize, temporalPatchSize, mergeSize, mean, std }: MediaSettings) {
-  return { patchSize, temporalPatchSize, mergeSize, mean, std }
+function cutOptions({ patchSize, temporalPatchSize, mergeSize }: MediaSettings) {
+  return { patchSize, temporalPatchSize, mergeSize }
 }
 
-/** A resize whose result is bytes again: patches of unit normalisation, one token wide, put back in raster order. */
+/** A resize alone: patches of one token, put back in raster order. */
 async function resizeFrames(frames: Frames, step: ResizeStep): Promise<Frames> {
   const side = 28
   const options: PatchifyOptions = {
     ...shapeOptions(frames, step, step.kernel),
-    ...{ patchSize: side, temporalPatchSize: 1, mergeSize: 1, normalize: 'fast' },
-    ...{ mean: [0, 0, 0], std: [1 / 255, 1 / 255, 1 / 255] },
+    ...{ patchSize: side, temporalPatchSize: 1, mergeSize: 1 },
   }
   const patches = await native().patchify(frames.rgb, options)
   const { height, width } = step
@@ -148,7 +148,7 @@ async function resizeFrames(frames: Frames, step: ResizeStep): Promise<Frames> {
     const blocks = Math.floor(line / height) * (height / side) + Math.floor(y / side)
     const block = blocks * columns + Math.floor(x / side)
     const inside = ((i % 3) * side + (y % side)) * side + (x % side)
-    rgb[i] = Math.round(patches[block * 3 * side * side + inside] ?? 0)
+    rgb[i] = patches[block * 3 * side * side + inside] ?? 0
   }
   return { rgb, frames: frames.frames, height, width }
 }

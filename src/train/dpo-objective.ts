@@ -37,7 +37,7 @@ export async function compareBatch(
   { policy, signal }: { readonly policy: Policy; readonly signal?: AbortSignal },
   config: DPOValues,
 ): Promise<DPOUnit[]> {
-  const scoring = { tokensPerBatch: config.tokensPerMicroBatch, signal }
+  const scoring = { tokensPerBatch: config.tokensPerMicroBatch, checkpoint: config.gradientCheckpointing, signal }
   const sequences = sequencesOf(units)
   const half = config.useWeighting ? await policy.scoreAll(sequences, { ...scoring, temperature: 0.5 }) : []
   const now = config.lossType.some(isSorting) ? await policy.scoreAll(sequences, scoring) : []

@@ -199,10 +199,10 @@ function scoreUnits(units: readonly GRPOUnit[], run: RunContext, config: GRPOVal
 }
 
 function scoringOf(
-  { temperature, tokensPerMicroBatch: tokensPerBatch }: GRPOValues,
+  { temperature, tokensPerMicroBatch: tokensPerBatch, gradientCheckpointing: checkpoint }: GRPOValues,
   { signal }: RunContext,
 ): ScoreOptions {
-  return { temperature, tokensPerBatch, signal }
+  return { temperature, tokensPerBatch, checkpoint, signal }
 }
 
 function sequencesOf(units: readonly GRPOUnit[]) {

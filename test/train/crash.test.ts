@@ -18,7 +18,8 @@ const addon = createRequire(import.meta.url)(${JSON.stringify(addonFile(root))})
 const load = { dtype: 'float32', trainable: true, freezeVision: true }
 const model = await addon.Model.load(${JSON.stringify(dir)}, load)
 const batch = { ids: Int32Array.of(3, 4, 5, 6), offsets: Int32Array.of(0, 4), parents: Int32Array.of(-1),
-  positions: Int32Array.of(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3), patches: new Float32Array(0), grids: new Int32Array(0) }
+  positions: Int32Array.of(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3), patches: new Uint8Array(0),
+  byteValues: new Float32Array(0), grids: new Int32Array(0) }
 const long = (abort) => model.generate(batch, { leaves: Int32Array.of(0), nextPositions: Int32Array.of(4), numGenerations: 8,
   maxNewTokens: 3000, temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, eosIds: new Int32Array(0),
   seeds: new BigUint64Array(8), abort })
@@ -79,7 +80,8 @@ it('a worker that ends, or is ended, while its engine works', async () => {
     const addon = require(${JSON.stringify(addonFile(root))})
     addon.Model.load(${JSON.stringify(tiny)}, { dtype: 'float32', trainable: false, freezeVision: true }).then((model) => {
       const batch = { ids: Int32Array.of(3), offsets: Int32Array.of(0, 1), parents: Int32Array.of(-1),
-        positions: new Int32Array(3), patches: new Float32Array(0), grids: new Int32Array(0) }
+        positions: new Int32Array(3), patches: new Uint8Array(0),
+  byteValues: new Float32Array(0), grids: new Int32Array(0) }
       model.generate(batch, { leaves: Int32Array.of(0), nextPositions: Int32Array.of(1), numGenerations: 1, maxNewTokens: 300,
         temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, eosIds: new Int32Array(0), seeds: new BigUint64Array(1) })
       parentPort.postMessage('running') })`
@@ -108,8 +110,8 @@ it('media tokens outside the vocabulary are refused or never touched', async () 
 })
 
 it('patch sizes whose product overflows are refused', async () => {
-  const body = `const options = { frames: 1, height: 28, width: 28, resizedHeight: 28, resizedWidth: 28, resize: 'pillow', normalize: 'fast',
-      patchSize: 65536, temporalPatchSize: 2, mergeSize: 65536, mean: [0, 0, 0], std: [1, 1, 1] }
+  const body = `const options = { frames: 1, height: 28, width: 28, resizedHeight: 28, resizedWidth: 28, resize: 'pillow',
+      patchSize: 65536, temporalPatchSize: 2, mergeSize: 65536 }
     console.log(await outcome((async () => addon.patchify(new Uint8Array(28 * 28 * 3), options))())); model.dispose()`
   expect(await script(body)).toEqual(quietly(0, expect.stringMatching(/^BAD_/) as unknown as string))
 })

@@ -134,7 +134,7 @@ const of = (length, value) => Int32Array.from({ length }, (_, i) => value(i))
 const model = await Model.load(${JSON.stringify(dir)}, { dtype: '${dtype}', trainable: true, freezeVision: false })
 async function keep(rows, targets) {
   const batch = { ids: of(rows, (i) => i % 99), offsets: Int32Array.of(0, rows), parents: Int32Array.of(-1),
-    positions: of(3 * rows, (i) => i % rows), patches: new Float32Array(), grids: new Int32Array() }
+    positions: of(3 * rows, (i) => i % rows), patches: new Uint8Array(), byteValues: new Float32Array(), grids: new Int32Array() }
   const asked = { rows: of(targets, (k) => rows - targets + k), ids: new Int32Array(targets) }
   const before = process.memoryUsage.rss()
   const pass = await model.forward(batch, asked, { grad: true, adapter: true, temperature: 1, checkpoint: ${checkpoint} })

@@ -8,7 +8,8 @@ import type { Media, Prompt } from '../../src/types.js'
 function video(key: string): Media {
   return {
     key,
-    patches: Float32Array.from({ length: 4 * 1176 }, (_, i) => key.charCodeAt(0) + i / 1e4),
+    patches: Uint8Array.from({ length: 4 * 1176 }, (_, i) => key.charCodeAt(0) + i),
+    byteValues: new Float32Array(768).fill(key.charCodeAt(0)),
     grid: [1, 2, 2],
   }
 }
@@ -107,6 +108,9 @@ describe('packSequences', () => {
     expect(batch.grids).toHaveLength(6)
     expect(batch.patches[0]).toBe('A'.charCodeAt(0))
     expect(batch.patches[4 * 1176]).toBe('B'.charCodeAt(0))
+    expect([0, 767, 768, 1535].map((i) => batch.byteValues[i])).toEqual(
+      ['A', 'A', 'B', 'B'].map((key) => key.charCodeAt(0)),
+    )
     expect([...targets.rows]).toEqual([2, 5, 2, 6, 4, 7, 2, 8])
   })
 

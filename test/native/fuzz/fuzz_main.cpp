@@ -184,10 +184,9 @@ bool fuzz_patchify(Random& random) {
   std::vector<uint8_t> rgb(static_cast<size_t>(o.frames) * o.height * o.width * 3);
   for (uint8_t& byte : rgb) byte = static_cast<uint8_t>(random.one_in(4) ? (random.one_in(2) ? 0 : 255) : random.below(256));
   try {
-    const std::vector<float> patches = vsgrpo::patchify(rgb.data(), o);
+    const std::vector<uint8_t> patches = vsgrpo::patchify(rgb.data(), o);
     require(fits(o), "sizes that do not fit were taken");
     require(patches.size() == static_cast<size_t>(steps) * o.temporal_patch_size * o.resized_height * o.resized_width * 3, "another size");
-    for (const float value : patches) require(std::isfinite(value), "a value that is not finite");
     return true;
   } catch (const std::invalid_argument&) {
     require(!fits(o), "sizes that fit were refused");

@@ -14,7 +14,8 @@ const { pack, unshare } = await bench<Forest>('ours/forest.mjs')
 const width = 1176
 const image = (key: string, value: number): Media => ({
   key,
-  patches: new Float32Array(4 * width).fill(value),
+  patches: new Uint8Array(4 * width).fill(value),
+  byteValues: new Float32Array(768).fill(value),
   grid: [1, 2, 2],
 })
 
@@ -53,6 +54,7 @@ describe('forests of the benchmarks', () => {
     expect(views(own)).toEqual(views(library))
     expect(own.offsets).toEqual(library.offsets)
     expect(own.batch.patches).toEqual(library.batch.patches)
+    expect(own.batch.byteValues).toEqual(library.batch.byteValues)
     expect(own.batch.grids).toEqual(library.batch.grids)
   })
 
@@ -68,6 +70,7 @@ describe('forests of the benchmarks', () => {
     expect(Array.from(alone.targets.rows, (row) => offsets.findIndex((begin) => begin > row) - 1)).toEqual(owners)
     const patches = Array.from({ length: sequences.length }, () => [1, 2]).flat()
     expect(patches.map((_, i) => alone.batch.patches[4 * width * i])).toEqual(patches)
+    expect(patches.map((_, i) => alone.batch.byteValues[768 * i])).toEqual(patches)
     expect(alone.batch.grids.length).toBe(3 * patches.length)
   })
 })

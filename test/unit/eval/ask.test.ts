@@ -25,7 +25,8 @@ function fakePolicy(patches = 10) {
     processor: {
       async prompt(messages) {
         const scene = String(messages[0]?.content)
-        const media = [{ key: scene, patches: new Float32Array(patches), grid: [1, 1, 1] as const }]
+        const item = { patches: new Uint8Array(patches), byteValues: new Float32Array(), grid: [1, 1, 1] as const }
+        const media = [{ key: scene, ...item }]
         const prompt = { ids: new Int32Array(2), positions: new Int32Array(6), nextPosition: 2, media, sharedLength: 1 }
         scenes.set(prompt, scene)
         return prompt

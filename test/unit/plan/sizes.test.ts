@@ -14,8 +14,9 @@ const processor = {
     )
     const text = parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('')
     if (text === 'bad') throw new InputError(`${where}: no such row`)
+    const blank = { patches: new Uint8Array(), byteValues: new Float32Array() }
     const sides = parts.flatMap((part) => (part.type === 'image' ? [Number.parseInt(part.image, 10)] : []))
-    const media = sides.map((side) => ({ key: `${side}`, patches: new Float32Array(), grid: [1, side, side] as const }))
+    const media = sides.map((side) => ({ key: `${side}`, ...blank, grid: [1, side, side] as const }))
     const shared = sides.reduce((sum, side) => sum + side ** 2 / 4, 0)
     const ids = new Int32Array(shared + text.length)
     return { ids, positions: new Int32Array(3 * ids.length), nextPosition: 0, media, sharedLength: shared }

@@ -10,7 +10,8 @@ import { step } from './shapes.js'
 function promptsOf({ prompt, promptsPerMedia }: Workload, count: number): Prompt[] {
   return Array.from({ length: count }, (_, i) => {
     const family = Math.floor(i / promptsPerMedia)
-    const media: Media = { key: `${family}`, patches: new Float32Array(), grid: [1, 2, 2] }
+    const blank = { patches: new Uint8Array(), byteValues: new Float32Array(), grid: [1, 2, 2] } as const
+    const media: Media = { key: `${family}`, ...blank }
     const ids = Int32Array.from({ length: prompt.tokens }, (_, t) => (t < prompt.shared ? family : 1000 + i))
     const positions = new Int32Array(3 * prompt.tokens)
     return { ids, positions, nextPosition: 0, media: prompt.shared > 0 ? [media] : [], sharedLength: prompt.shared }

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { inParts } from '../../../src/policy/parts.js'
 import type { Prompt } from '../../../src/types.js'
 
-function prompt(video: string, patches: Float32Array): { prompt: Prompt } {
-  const media = [{ key: video, patches, grid: [1, 1, 1] as const }]
+function prompt(video: string, patches: Uint8Array): { prompt: Prompt } {
+  const media = [{ key: video, patches, byteValues: new Float32Array(), grid: [1, 1, 1] as const }]
   return {
     prompt: { ids: new Int32Array(1), positions: new Int32Array(3), nextPosition: 1, media, sharedLength: 1 },
   }
@@ -12,7 +12,7 @@ function prompt(video: string, patches: Float32Array): { prompt: Prompt } {
 
 /** How many prompts each part has, of groups of a size that all see their own video. */
 async function sizes(groups: number, each: number, pixels: number): Promise<number[]> {
-  const patches = new Float32Array(pixels)
+  const patches = new Uint8Array(pixels)
   async function* made() {
     for (let i = 0; i < groups; i++) yield Array.from({ length: each }, () => prompt(`video ${i}`, patches))
   }

@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from 'vitest'
 import { MediaCache } from '../../../src/processing/media-cache.js'
 
-const media = (key: string, floats = 1) => ({ key, patches: new Float32Array(floats), grid: [1, 2, 2] as const })
+const media = (key: string, fours = 1) => {
+  return { key, patches: new Uint8Array(4 * fours), byteValues: new Float32Array(), grid: [1, 2, 2] as const }
+}
 
 describe('MediaCache', () => {
   it('makes each item once, even when it is asked for twice at the same time', async () => {

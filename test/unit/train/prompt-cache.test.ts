@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { PromptCache } from '../../../src/train/prompt-cache.js'
 import type { Media, Prompt } from '../../../src/types.js'
 
-const video: Media = { key: 'v', patches: new Float32Array(100), grid: [1, 1, 1] }
+const video: Media = { key: 'v', patches: new Uint8Array(400), byteValues: new Float32Array(), grid: [1, 1, 1] }
 
 function prompt(media: readonly Media[] = []): Prompt {
   return { ids: new Int32Array(5), positions: new Int32Array(15), nextPosition: 5, media, sharedLength: 0 }
