@@ -1,7 +1,7 @@
 /** Passes of the GPU's rows: whole sequences, log-probabilities of given tokens, and of sampled ones twice. */
 import { uniform } from '../rig/checkpoint.mjs'
 import { packWhole } from './forest.mjs'
-import { timed } from './passes.mjs'
+import { timedGradients } from './passes.mjs'
 import { loadPolicy } from './policy.mjs'
 import { promptsOf } from './prompts.mjs'
 
@@ -14,14 +14,7 @@ export async function training(job) {
   const packed = packWhole(texts)
   const count = packed.targets.ids.length
   const weights = new Float32Array(count).fill(1 / count)
-  const seconds = await timed(job, async () => {
-    const forward = await policy.forward(packed, { grad: true, adapter: true, temperature: 1 })
-    try {
-      await forward.backward({ loss: 'sft', weights })
-    } finally {
-      forward.dispose()
-    }
-  })
+  const seconds = await timedGradients(job, policy, packed, weights)
   policy.dispose()
   return { seconds }
 }

@@ -15,6 +15,18 @@ export async function timed({ warmup, steps }, call) {
   return seconds
 }
 
+/** Seconds of forward and backward passes over a batch whose loss is the weighted sum of its log-probabilities. */
+export function timedGradients(job, policy, packed, weights) {
+  return timed(job, async () => {
+    const forward = await policy.forward(packed, { grad: true, adapter: true, temperature: 1 })
+    try {
+      await forward.backward({ loss: 'sft', weights })
+    } finally {
+      forward.dispose()
+    }
+  })
+}
+
 export async function generate(job) {
   const { group, newTokens, seed } = job
   const policy = await loadPolicy(job)
@@ -41,14 +53,7 @@ export async function forwardBackward(job) {
   const packed = pack(prompt, completions)
   const count = job.group * job.newTokens
   const weights = Float32Array.from({ length: count }, () => (2 * random() - 1) / count)
-  const seconds = await timed(job, async () => {
-    const forward = await policy.forward(packed, { grad: true, adapter: true, temperature: 1 })
-    try {
-      await forward.backward({ loss: 'sft', weights })
-    } finally {
-      forward.dispose()
-    }
-  })
+  const seconds = await timedGradients(job, policy, packed, weights)
   policy.dispose()
   return { seconds, promptTokens: prompt.ids.length }
 }

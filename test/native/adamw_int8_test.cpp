@@ -1,11 +1,12 @@
 // AdamW with 8-bit moments: against bitsandbytes' AdamW8bit, against float32 moments, and gradients in bfloat16.
-#include "golden.h"
-#include "optim/adamw.h"
 #include "optim/dynamic_map.h"
+#include "optimizer.h"
 
 namespace {
 
 using golden::Case;
+using optimizer::file_in;
+using optimizer::Parameters;
 
 constexpr int kSteps = 4;
 const std::vector<std::string> kNames = {"matrix", "vector", "small"};
@@ -16,27 +17,6 @@ vsgrpo::AdamWOptions options_with(at::ScalarType moments, at::ScalarType gradien
   options.gradients = gradients;
   return options;
 }
-
-std::vector<vsgrpo::Parameter> start(const Case& c, at::ScalarType weights = at::kFloat) {
-  std::vector<vsgrpo::Parameter> parameters;
-  for (const std::string& name : kNames) {
-    parameters.push_back({c["start." + name].to(weights), {}});
-    parameters.back().make_trainable();
-  }
-  return parameters;
-}
-
-std::vector<std::pair<std::string, vsgrpo::Parameter*>> named(std::vector<vsgrpo::Parameter>& parameters) {
-  std::vector<std::pair<std::string, vsgrpo::Parameter*>> out;
-  for (size_t i = 0; i < kNames.size(); ++i) out.emplace_back(kNames[i], &parameters[i]);
-  return out;
-}
-
-void set_gradients(const Case& c, std::vector<vsgrpo::Parameter>& parameters, int step) {
-  for (size_t i = 0; i < kNames.size(); ++i) parameters[i].grad.copy_(c["grad." + std::to_string(step) + "." + kNames[i]]);
-}
-
-std::string file_in(const golden::TemporaryFolder& folder) { return folder.path() + "/optimizer.safetensors"; }
 
 // As bitsandbytes counts: the borders below x.
 int nearest_of(const float* values, float x) {
@@ -73,11 +53,11 @@ void compare_moment(const vsgrpo::SafetensorsFile& saved, const std::string& ten
 // Steps through the case and compares weights and moments with bitsandbytes' after each.
 void follow(const Case& c, at::ScalarType gradients) {
   const golden::TemporaryFolder folder;
-  std::vector<vsgrpo::Parameter> parameters = start(c);
-  vsgrpo::AdamW optimizer(named(parameters), options_with(at::kByte, gradients));
+  Parameters parameters(c, kNames);
+  vsgrpo::AdamW optimizer(parameters.named(), options_with(at::kByte, gradients));
   Compared compared;
   for (int step = 0; step < kSteps; ++step) {
-    set_gradients(c, parameters, step);
+    parameters.set_gradients(step);
     optimizer.step(1e-3, 0.0);
     optimizer.save(file_in(folder));
     const vsgrpo::SafetensorsFile saved(file_in(folder));
@@ -144,30 +124,14 @@ TEST_CASE("8-bit moments follow bitsandbytes' AdamW8bit, from float32 and bfloat
 
 TEST_CASE("an optimizer with 8-bit moments that is restored from its file goes on bit for bit") {
   const Case c("", "adamw8bit");
-  const golden::TemporaryFolder folder;
-  for (const at::ScalarType weights : {at::kFloat, at::kBFloat16}) {
-    std::vector<vsgrpo::Parameter> straight = start(c, weights), resumed = start(c, weights);
-    vsgrpo::AdamW first(named(straight), options_with(at::kByte));
-    for (int step = 0; step < 2; ++step) {
-      set_gradients(c, straight, step);
-      first.step(1e-3, 1.0);
-    }
-    first.save(file_in(folder));
-    for (size_t i = 0; i < kNames.size(); ++i) resumed[i].value.copy_(straight[i].value);
-    vsgrpo::AdamW second(named(resumed), options_with(at::kByte));
-    second.load(file_in(folder));
-    for (auto* parameters : {&straight, &resumed}) set_gradients(c, *parameters, 2);
-    first.step(1e-3, 1.0);
-    second.step(1e-3, 1.0);
-    for (size_t i = 0; i < kNames.size(); ++i) CHECK_MESSAGE(straight[i].value.equal(resumed[i].value), kNames[i]);
-  }
+  for (const at::ScalarType weights : {at::kFloat, at::kBFloat16}) optimizer::check_resumes(c, kNames, weights, options_with(at::kByte));
 }
 
 TEST_CASE("state with moments of another type is refused with the option's name") {
   const Case c("", "adamw8bit");
   const golden::TemporaryFolder folder;
-  std::vector<vsgrpo::Parameter> parameters = start(c);
-  vsgrpo::AdamW coded(named(parameters), options_with(at::kByte)), whole(named(parameters), options_with(at::kFloat));
+  Parameters parameters(c, kNames);
+  vsgrpo::AdamW coded(parameters.named(), options_with(at::kByte)), whole(parameters.named(), options_with(at::kFloat));
   coded.save(file_in(folder));
   CHECK_THROWS_WITH(whole.load(file_in(folder)), "optimStateDtype");
   whole.save(file_in(folder));
@@ -177,10 +141,10 @@ TEST_CASE("state with moments of another type is refused with the option's name"
 TEST_CASE("gradients in bfloat16 give what the same in float32 give, with moments of any type") {
   const Case c("", "adamw8bit");
   for (const at::ScalarType moments : {at::kFloat, at::kBFloat16, at::kByte}) {
-    std::vector<vsgrpo::Parameter> whole = start(c, at::kBFloat16), half = start(c, at::kBFloat16);
-    vsgrpo::AdamW first(named(whole), options_with(moments)), second(named(half), options_with(moments, at::kBFloat16));
+    Parameters whole(c, kNames, at::kBFloat16), half(c, kNames, at::kBFloat16);
+    vsgrpo::AdamW first(whole.named(), options_with(moments)), second(half.named(), options_with(moments, at::kBFloat16));
     for (int step = 0; step < kSteps; ++step) {
-      for (auto* parameters : {&whole, &half}) set_gradients(c, *parameters, step);
+      for (Parameters* parameters : {&whole, &half}) parameters->set_gradients(step);
       CHECK_EQ(first.step(1e-3, 1.0), second.step(1e-3, 1.0));
       for (size_t i = 0; i < kNames.size(); ++i) {
         CHECK_MESSAGE(half[i].value.equal(whole[i].value), kNames[i]);

@@ -1,41 +1,23 @@
 // AdamW against torch.optim.AdamW with clip_grad_norm_: three steps, saved state, bf16 weights and moments.
-#include "golden.h"
-#include "optim/adamw.h"
+#include "optimizer.h"
 
 namespace {
 
 using golden::Case;
+using optimizer::file_in;
+using optimizer::Parameters;
 
 const std::vector<std::string> kNames = {"matrix", "bias", "second", "norm"};
 const vsgrpo::AdamWOptions kOptions{0.9, 0.999, 1e-8, 0.1};
-
-std::vector<vsgrpo::Parameter> start(const Case& c, at::ScalarType dtype = at::kFloat) {
-  std::vector<vsgrpo::Parameter> parameters;
-  for (const std::string& name : kNames) {
-    parameters.push_back({c["start." + name].to(dtype), {}});
-    parameters.back().make_trainable();
-  }
-  return parameters;
-}
-
-std::vector<std::pair<std::string, vsgrpo::Parameter*>> named(std::vector<vsgrpo::Parameter>& parameters) {
-  std::vector<std::pair<std::string, vsgrpo::Parameter*>> out;
-  for (size_t i = 0; i < kNames.size(); ++i) out.emplace_back(kNames[i], &parameters[i]);
-  return out;
-}
-
-void set_gradients(const Case& c, std::vector<vsgrpo::Parameter>& parameters, int step) {
-  for (size_t i = 0; i < kNames.size(); ++i) parameters[i].grad.copy_(c["grad." + std::to_string(step) + "." + kNames[i]]);
-}
 
 }  // namespace
 
 TEST_CASE("three steps with clipping give torch's parameters and norms, and clear the gradients") {
   const Case c("", "adamw");
-  std::vector<vsgrpo::Parameter> parameters = start(c);
-  vsgrpo::AdamW optimizer(named(parameters), kOptions);
+  Parameters parameters(c, kNames);
+  vsgrpo::AdamW optimizer(parameters.named(), kOptions);
   for (int step = 0; step < 3; ++step) {
-    set_gradients(c, parameters, step);
+    parameters.set_gradients(step);
     const double norm = optimizer.step(1e-3, 1.0);
     CHECK_LE(std::abs(norm - c.scalar("norm." + std::to_string(step))), 1e-5 * norm);
     for (size_t i = 0; i < kNames.size(); ++i) {
@@ -48,24 +30,10 @@ TEST_CASE("three steps with clipping give torch's parameters and norms, and clea
 
 TEST_CASE("an optimizer restored from its file goes on bit for bit") {
   const Case c("", "adamw");
-  const golden::TemporaryFolder folder;
-  for (const auto& [dtype, moments] : {std::pair{at::kFloat, at::kFloat}, {at::kBFloat16, at::kFloat}, {at::kBFloat16, at::kBFloat16}}) {
+  for (const auto& [weights, moments] : {std::pair{at::kFloat, at::kFloat}, {at::kBFloat16, at::kFloat}, {at::kBFloat16, at::kBFloat16}}) {
     vsgrpo::AdamWOptions options = kOptions;
     options.moments = moments;
-    std::vector<vsgrpo::Parameter> straight = start(c, dtype), resumed = start(c, dtype);
-    vsgrpo::AdamW first(named(straight), options);
-    for (int step = 0; step < 2; ++step) {
-      set_gradients(c, straight, step);
-      first.step(1e-3, 1.0);
-    }
-    first.save(folder.path() + "/optimizer.safetensors");
-    for (size_t i = 0; i < kNames.size(); ++i) resumed[i].value.copy_(straight[i].value);
-    vsgrpo::AdamW second(named(resumed), options);
-    second.load(folder.path() + "/optimizer.safetensors");
-    for (auto* pair : {&straight, &resumed}) set_gradients(c, *pair, 2);
-    first.step(1e-3, 1.0);
-    second.step(1e-3, 1.0);
-    for (size_t i = 0; i < kNames.size(); ++i) CHECK_MESSAGE(straight[i].value.equal(resumed[i].value), kNames[i]);
+    optimizer::check_resumes(c, kNames, weights, options);
   }
 }
 
@@ -83,11 +51,11 @@ TEST_CASE("bf16 weights follow fp32 masters: steps too small for bf16 add up") {
 
 TEST_CASE("a bf16 weight and its low bits are the fp32 master: the same weights as a float32 run, rounded") {
   const Case c("", "adamw");
-  std::vector<vsgrpo::Parameter> whole = start(c), half = start(c, at::kBFloat16);
+  Parameters whole(c, kNames), half(c, kNames, at::kBFloat16);
   for (size_t i = 0; i < kNames.size(); ++i) whole[i].value.copy_(half[i].value);
-  vsgrpo::AdamW first(named(whole), kOptions), second(named(half), kOptions);
+  vsgrpo::AdamW first(whole.named(), kOptions), second(half.named(), kOptions);
   for (int step = 0; step < 3; ++step) {
-    for (auto* parameters : {&whole, &half}) set_gradients(c, *parameters, step);
+    for (Parameters* parameters : {&whole, &half}) parameters->set_gradients(step);
     first.step(1e-3, 1.0);
     second.step(1e-3, 1.0);
     for (size_t i = 0; i < kNames.size(); ++i) CHECK_MESSAGE(half[i].value.equal(whole[i].value.to(at::kBFloat16)), kNames[i]);
@@ -123,9 +91,9 @@ TEST_CASE("bfloat16 moments follow float32 ones on average, and the second momen
 
 TEST_CASE("gradients that are not finite are refused and change nothing") {
   const Case c("", "adamw");
-  std::vector<vsgrpo::Parameter> parameters = start(c);
-  vsgrpo::AdamW optimizer(named(parameters), kOptions);
-  set_gradients(c, parameters, 0);
+  Parameters parameters(c, kNames);
+  vsgrpo::AdamW optimizer(parameters.named(), kOptions);
+  parameters.set_gradients(0);
   parameters[1].grad[0] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_WITH(optimizer.step(1e-3, 1.0), "gradient norm");
   for (size_t i = 0; i < kNames.size(); ++i) CHECK(parameters[i].value.equal(c["start." + kNames[i]]));
@@ -134,12 +102,12 @@ TEST_CASE("gradients that are not finite are refused and change nothing") {
 TEST_CASE("state of another model is refused by name, and leaves the optimizer as it was") {
   const Case c("", "adamw");
   const golden::TemporaryFolder folder;
-  const std::string path = folder.path() + "/optimizer.safetensors";
-  std::vector<vsgrpo::Parameter> parameters = start(c);
-  vsgrpo::AdamW optimizer(named(parameters), kOptions);
+  const std::string path = file_in(folder);
+  Parameters parameters(c, kNames);
+  vsgrpo::AdamW optimizer(parameters.named(), kOptions);
   vsgrpo::AdamW({{"matrix", &parameters[0]}}, kOptions).save(path);
   CHECK_THROWS_WITH(optimizer.load(path), "bias");
-  auto swapped = named(parameters);
+  auto swapped = parameters.named();
   swapped[0].second = &parameters[1];
   vsgrpo::AdamW(swapped, kOptions).save(path);
   CHECK_THROWS_WITH(optimizer.load(path), "matrix");

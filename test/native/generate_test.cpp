@@ -76,15 +76,8 @@ TEST_CASE("log-probabilities reported by the sampler are those of a forward pass
     const auto model = golden::load("tiny-a", false, dtype);
     const Case c("tiny-a", "video");
     const vsgrpo::Batch prompt = golden::batch_of(c);
-    const int next = c["next_position"].item<int>();
     const auto sampled = vsgrpo::generate(*model, prompt, options_for(cases("tiny-a", {"video"}), 1, 10, 0.8f), nullptr)[0];
-    const auto tokens = static_cast<int64_t>(sampled.ids.size());
-    const at::Tensor ids = at::tensor(sampled.ids, at::kInt), tail = at::arange(next, next + tokens - 1, at::kInt);
-    vsgrpo::Batch full = prompt;
-    full.ids = at::cat({prompt.ids, ids.narrow(0, 0, tokens - 1)});
-    full.positions = at::cat({prompt.positions, at::stack({tail, tail, tail})}, 1).contiguous();
-    full.forest = {{0, prompt.ids.size(0), full.ids.size(0)}, {-1, 0}};
-    const vsgrpo::Targets targets{at::arange(prompt.ids.size(0) - 1, full.ids.size(0)), ids};
+    const auto [full, targets] = generation::answered(prompt, c["next_position"].item<int>(), sampled.ids);
     const auto stats = vsgrpo::Forward(model, full, targets, {false, true, 0.8}).logps();
     golden::check_close(std::string("sampler against forward, ") + at::toString(dtype), at::tensor(sampled.logps), stats.logps,
                         dtype == at::kFloat ? 2e-5 : 0.15);

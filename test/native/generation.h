@@ -36,6 +36,22 @@ inline vsgrpo::Batch pack(const std::vector<Case>& prompts) {
   return packed;
 }
 
+// A prompt and a completion of it below, with the completion's tokens as targets.
+struct Answered {
+  vsgrpo::Batch batch;
+  vsgrpo::Targets targets;
+};
+
+inline Answered answered(const vsgrpo::Batch& prompt, int next_position, const std::vector<int32_t>& completion) {
+  const int64_t rows = prompt.ids.size(0), tokens = static_cast<int64_t>(completion.size());
+  const at::Tensor ids = at::tensor(completion, at::kInt), tail = at::arange(next_position, next_position + tokens - 1, at::kInt);
+  vsgrpo::Batch full = prompt;
+  full.ids = at::cat({prompt.ids, ids.narrow(0, 0, tokens - 1)});
+  full.positions = at::cat({prompt.positions, at::stack({tail, tail, tail})}, 1).contiguous();
+  full.forest = {{0, rows, rows + tokens - 1}, {-1, 0}};
+  return {full, {at::arange(rows - 1, rows + tokens - 1), ids}};
+}
+
 inline std::vector<Case> cases(const std::string& model, const std::vector<const char*>& names) {
   std::vector<Case> found;
   found.reserve(names.size());

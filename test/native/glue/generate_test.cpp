@@ -197,17 +197,10 @@ TEST_CASE("log-probabilities of a GPU's sampler are those of its forward pass, o
     const auto model = load("tiny-a", gpu.device(), options);
     const Case c("tiny-a", "video");
     const vsgrpo::Batch prompt = golden::batch_of(c);
-    const int next = c["next_position"].item<int>();
     GenerateOptions generating = options_for(cases("tiny-a", {"video"}), 1, 10, 0.8f);
     generating.keep_prompts = true;
     const auto sampled = vsgrpo::generate(*model, prompt, generating, nullptr)[0];
-    const auto tokens = static_cast<int64_t>(sampled.ids.size());
-    const at::Tensor ids = at::tensor(sampled.ids, at::kInt), tail = at::arange(next, next + tokens - 1, at::kInt);
-    vsgrpo::Batch full = prompt;
-    full.ids = at::cat({prompt.ids, ids.narrow(0, 0, tokens - 1)});
-    full.positions = at::cat({prompt.positions, at::stack({tail, tail, tail})}, 1).contiguous();
-    full.forest = {{0, prompt.ids.size(0), full.ids.size(0)}, {-1, 0}};
-    const vsgrpo::Targets targets{at::arange(prompt.ids.size(0) - 1, full.ids.size(0)), ids};
+    const auto [full, targets] = generation::answered(prompt, c["next_position"].item<int>(), sampled.ids);
     const double tolerance = dtype == at::kFloat ? kClose : 0.15;
     for (const bool grad : {true, false}) {  // the first goes on from the kept prompts
       const auto stats = vsgrpo::Forward(model, full, targets, {grad, true, 0.8}).logps();
