@@ -29,7 +29,7 @@ export interface Estimate {
 export interface Statistics {
   /** Undefined for tasks without questions. */
   estimate(line: Line, aspect: Aspect): Estimate | undefined
-  /** a - b on the same questions, seed by seed where both have several. */
+  /** a - b on the same questions, seed by seed; what was not trained is the same for all seeds. */
   difference(a: Line, b: Line, aspect: Aspect): Estimate | undefined
 }
 
@@ -46,11 +46,16 @@ export function statisticsOf(rows: readonly StudyRow[], lines: readonly Line[]):
     estimate: (line, aspect) => estimated(of(line, aspect), replicatesOf.get(line) ?? [], aspect),
     difference(a, b, aspect) {
       const [own, other] = [of(a, aspect), of(b, aspect)]
-      const paired = own.map((value, s) => value - (other[other.length === 1 ? 0 : s] ?? Number.NaN))
+      const paired = own.map((value, s) => value - (other[isTrained(b) ? s : 0] ?? Number.NaN))
       const known = paired.filter(Number.isFinite)
       return estimated(known, differences(replicatesOf.get(a) ?? [], replicatesOf.get(b) ?? []), aspect)
     },
   }
+}
+
+/** One seed of a trained model says nothing of others. */
+function isTrained({ cell }: Line): boolean {
+  return cell !== undefined && cell.method !== 'base'
 }
 
 function estimated(seeds: readonly number[], replicates: Replicates, aspect: Aspect): Estimate | undefined {

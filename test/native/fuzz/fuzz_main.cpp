@@ -155,8 +155,6 @@ vsgrpo::PatchifyOptions patchify_options(Random& random) {
   o.resized_height = block * random.between(1, 4);
   o.resized_width = block * random.between(1, 4);
   o.resize = random.pick<vsgrpo::Resize>({vsgrpo::Resize::kPillow, vsgrpo::Resize::kTorchvisionUint8, vsgrpo::Resize::kTorchvisionFloat});
-  o.normalize = random.one_in(2) ? vsgrpo::Normalize::kSlow : vsgrpo::Normalize::kFast;
-  for (int c = 0; c < 3; ++c) o.mean[c] = random.between(0, 10) / 10.0, o.std[c] = random.between(1, 10) / 10.0;
   return o;
 }
 

@@ -61,4 +61,13 @@ describe('differences', () => {
     const gain = statistics.difference(lineOf('SFT'), lineOf('base, vanilla'), 'numbers over choices')
     expect(gain?.mean).toBeCloseTo(0, 6)
   })
+
+  it('to a trained model of one seed have no interval over seeds', () => {
+    const partial = studyOf(results.filter(({ cell }) => cell.method !== 'dpo' || cell.seed === 0))
+    const [sft, dpo] = ['SFT', 'DPO'].map((name) => partial.lines.find((line) => line.name === name))
+    if (!sft || !dpo) throw new Error('no such lines')
+    const difference = statisticsOf(partial.rows, partial.lines).difference(sft, dpo, 'average')
+    expect(difference?.mean).toBeCloseTo(20, 6)
+    expect(difference?.seeds).toBeUndefined()
+  })
 })
