@@ -204,6 +204,20 @@ export interface GpuMemory {
   readonly reservedBytes: number
 }
 
+/** Bytes of what lasts from step to step in the models and optimizers of a process; and the GPU, where one is used. */
+export interface MemoryInUse {
+  /** Of models that train, adapters included. */
+  readonly weights: number
+  /** Weights of the other models. */
+  readonly reference: number
+  readonly gradients: number
+  /** Moments, and what bfloat16 weights need beside them for a float32 master. */
+  readonly optimizer: number
+  /** On a GPU: keys and values of prompts and answers, kept for the next generation. */
+  readonly decoding: number
+  readonly gpu?: GpuMemory
+}
+
 export interface Addon {
   readonly Model: { load(dir: string, options: LoadOptions): Promise<NativeModel> }
   readonly Optimizer: new (model: NativeModel, options: OptimizerOptions) => NativeOptimizer
@@ -214,6 +228,7 @@ export interface Addon {
     stats: Omit<TokenStats, 'correct'>,
     args: Backward & { readonly loss: 'grpo' },
   ): Promise<{ readonly loss: number; readonly dlogps: Float32Array }>
+  memory(): Promise<MemoryInUse>
   /** Loads what a GPU needs; rejects with code NO_CUDA, which says what is missing. */
   gpuMemory(): Promise<GpuMemory>
   buildInfo(): { readonly libtorch: string; readonly cpu: string; readonly threads: number }

@@ -5,6 +5,12 @@ import { loadPolicy } from './policy.mjs'
 import { timeSteps } from './steps.mjs'
 import { apart, unshared } from './unshared.mjs'
 
+/** What takes the least memory. A GPU's optimizer has neither 8-bit moments nor gradients in bfloat16. */
+const leanArgs = {
+  cpu: { gradientCheckpointing: true, optimStateDtype: 'int8', gradDtype: 'bfloat16' },
+  cuda: { gradientCheckpointing: true, optimStateDtype: 'bfloat16' },
+}
+
 /** Text in, number out; cheap, and different within a group. */
 const reward = ({ text }) => ([...text].length % 8) / 8
 
@@ -21,7 +27,7 @@ const reward = ({ text }) => ([...text].length % 8) / 8
  * @property {number} warmup
  * @property {number} steps
  * @property {number} seed
- * @property {boolean} [lean] checkpointed layers, moments in 8 bits, gradients in bfloat16
+ * @property {boolean} [lean] memory before speed: `leanArgs`
  * @property {boolean} [shared] false: every completion with its own prompt
  */
 
@@ -39,7 +45,8 @@ export async function grpoStep(job) {
     // One group at a time: with the prompts copied that is as much as the default.
     args: { ...stepArgs(job), ...(shared ? {} : { tokensPerMicroBatch: 1 }) },
   })
-  const log = ['loss', 'grad_norm', 'kl', 'entropy', 'reward_std']
+  const memory = ['weights', 'reference', 'gradients', 'optimizer', 'decoding'].map((part) => `memory/${part}`)
+  const log = ['loss', 'grad_norm', 'kl', 'entropy', 'reward_std', ...memory]
   const measured = await timeSteps(trainer, { steps, log, check: (metrics) => check(metrics, newTokens) })
   base.dispose()
   return measured
@@ -49,7 +56,8 @@ export async function grpoStep(job) {
  * The trainer's options.
  * @param {StepJob} job
  */
-export function stepArgs({ questions, prompts = 1, group, newTokens, warmup, steps, seed, lean = false }) {
+export function stepArgs({ device = 'cpu', lean = false, ...job }) {
+  const { questions, prompts = 1, group, newTokens, warmup, steps, seed } = job
   return {
     numGenerations: group,
     perDeviceTrainBatchSize: group * questions * prompts,
@@ -61,7 +69,7 @@ export function stepArgs({ questions, prompts = 1, group, newTokens, warmup, ste
     promptsPerMedia: questions,
     saveStrategy: 'no',
     logCompletions: false,
-    ...(lean ? { gradientCheckpointing: true, optimStateDtype: 'int8', gradDtype: 'bfloat16' } : {}),
+    ...(lean ? leanArgs[device] : {}),
   }
 }
 

@@ -13,10 +13,9 @@
 
 #include "addon/convert.h"
 #include "addon/errors.h"
-#include "addon/load_gpu.h"
+#include "addon/memory.h"
 #include "addon/wraps.h"
 #include "core/check.h"
-#include "core/gpu.h"
 
 namespace vsgrpo {
 namespace {
@@ -91,24 +90,6 @@ Napi::Value build_info(const Napi::CallbackInfo& info) {
   return out;
 }
 
-Napi::Value gpu_memory(const Napi::CallbackInfo& info) {
-  return Engine::of(info.Env()).run<GpuMemory>(
-      info.Env(),
-      [] {
-        load_gpu();
-        return gpu().memory();
-      },
-      [](Napi::Env env, GpuMemory& memory) -> Napi::Value {
-        Napi::Object out = Napi::Object::New(env);
-        out.Set("totalBytes", static_cast<double>(memory.device_total));
-        out.Set("freeBytes", static_cast<double>(memory.device_free));
-        out.Set("allocatedBytes", static_cast<double>(memory.allocated));
-        out.Set("peakBytes", static_cast<double>(memory.peak));
-        out.Set("reservedBytes", static_cast<double>(memory.reserved));
-        return out;
-      });
-}
-
 Napi::Value live_handles(const Napi::CallbackInfo& info) {
   const Engine::Handles& handles = Engine::of(info.Env()).handles;
   Napi::Object out = Napi::Object::New(info.Env());
@@ -158,6 +139,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("grpoLoss", Napi::Function::New<grpo_loss_at>(env, "grpoLoss"));
   exports.Set("buildInfo", Napi::Function::New<build_info>(env, "buildInfo"));
   exports.Set("gpuMemory", Napi::Function::New<gpu_memory>(env, "gpuMemory"));
+  exports.Set("memory", Napi::Function::New<memory_in_use>(env, "memory"));
   exports.Set("handles", Napi::Function::New<live_handles>(env, "handles"));
   return exports;
 }

@@ -10,8 +10,32 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace vsgrpo {
+
+class AdamW;
+class Qwen2VL;
+
+// Objects of JavaScript's, while they are alive. Touched on Node's thread only.
+template <typename T>
+class Live {
+ public:
+  void add(const std::shared_ptr<T>& object) {
+    std::erase_if(objects_, [](const auto& weak) { return weak.expired(); });
+    objects_.push_back(object);
+  }
+  std::vector<std::shared_ptr<T>> all() const {
+    std::vector<std::shared_ptr<T>> alive;
+    for (const auto& weak : objects_) {
+      if (auto object = weak.lock()) alive.push_back(std::move(object));
+    }
+    return alive;
+  }
+
+ private:
+  std::vector<std::weak_ptr<T>> objects_;
+};
 
 class Engine {
  public:
@@ -37,6 +61,10 @@ class Engine {
   struct Handles {
     int models = 0, forwards = 0, optimizers = 0;
   } handles;
+
+  // What memory() counts.
+  Live<Qwen2VL> models;
+  Live<AdamW> optimizers;
 
   Napi::FunctionReference model_class, forward_class, optimizer_class;
 

@@ -43,6 +43,7 @@ ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWra
     throw Napi::Error(info.Env(), js_error(info.Env(), "BAD_ARGUMENT", "[Model] use Model.load(dir, options)"));
   }
   model_ = *info[0].As<Napi::External<std::shared_ptr<Qwen2VL>>>().Data();
+  engine_.models.add(model_);
   ++engine_.handles.models;
 }
 

@@ -30,6 +30,7 @@ OptimizerWrap::OptimizerWrap(const Napi::CallbackInfo& info)
     VS_CHECK(!parameters.empty(), "NO_GRADIENT", "[Optimizer] the model has no trainable parameters: load it with trainable: true");
     *optimizer_ = std::make_shared<AdamW>(std::move(parameters), to_adamw_options(options), policy);
     wrap->own_optimizer(optimizer_);
+    engine_.optimizers.add(*optimizer_);
     model_ = policy;
   });
   ++engine_.handles.optimizers;

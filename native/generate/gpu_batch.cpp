@@ -120,6 +120,15 @@ void GpuBatch::compute(const SampleRules& rules) {
   sample_rows(rows, matmul_nt(decoder.final_norm(x), decoder.head().value), 1, rules);
 }
 
+int64_t GpuBatch::bytes() const {
+  int64_t bytes = 0;
+  const auto add = [&](const at::Tensor& held) { bytes += held.defined() ? static_cast<int64_t>(held.nbytes()) : 0; };
+  for (const Layer& layer : layers_) add(layer.prompt_k), add(layer.prompt_v), add(layer.own_k), add(layer.own_v);
+  for (const at::Tensor& held : {state_.drawn, state_.seeds, state_.steps, state_.stopped, state_.base, state_.seen}) add(held);
+  for (const at::Tensor& held : {slots_, prompt_parts_, items_}) add(held);
+  return bytes;
+}
+
 at::Tensor GpuBatch::rotate(const at::Tensor& qkv, const RopeTable& rope, const Layer& layer) {
   const ModelConfig& config = model_.config();
   at::Tensor q = at::empty({rows_, config.heads, config.head_dim}, qkv.options());

@@ -33,6 +33,8 @@ class GpuBatch {
   // int32 [2 R], see GpuRows::drawn; the next step overwrites it.
   at::Tensor drawn() const { return current().drawn; }
   int64_t rows() const { return rows_; }
+  // Of its buffers; what recorded steps allocate is not among them.
+  int64_t bytes() const;
 
  private:
   struct Layer {

@@ -19,11 +19,11 @@ std::string peft_name(const std::string& module, const char* which) {
 
 at::TensorOptions kind_of(const ModelOptions& options) { return at::TensorOptions(options.dtype).device(options.device); }
 
-at::Tensor normalised_patches(const Batch& batch, at::ScalarType type) {
+at::Tensor normalised_patches(const Batch& batch, const at::TensorOptions& kind) {
   if (!batch.byte_values.defined()) return batch.patches;
   std::vector<int64_t> rows;
   for (const auto& [t, h, w] : batch.grids) rows.push_back(t * h * w);
-  return pixel_values(batch.patches, batch.byte_values, rows, type);
+  return pixel_values(batch.patches, batch.byte_values, rows, kind);
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ void Qwen2VL::validate(const Batch& b) const {
 at::Tensor Qwen2VL::vision_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor) {
   const bool train = pass.grad && options_.trainable && !options_.freeze_vision;
   at::AutoGradMode mode(train);
-  return vision_.forward(normalised_patches(batch, options_.dtype), batch.grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
+  return vision_.forward(normalised_patches(batch, kind_of(options_)), batch.grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
 }
 
 at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {

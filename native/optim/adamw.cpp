@@ -64,6 +64,16 @@ std::vector<std::pair<std::string, at::Tensor>> AdamW::stored(const State& state
   return tensors;
 }
 
+int64_t AdamW::bytes() const {
+  int64_t bytes = 0;
+  for (const State& state : states_) {
+    for (const at::Tensor& held : {state.low, state.m.values, state.m.absmax, state.v.values, state.v.absmax}) {
+      if (held.defined()) bytes += static_cast<int64_t>(held.nbytes());
+    }
+  }
+  return bytes;
+}
+
 void AdamW::save(const std::string& path) const {
   NamedTensors tensors{{"steps", at::scalar_tensor(steps_, at::kLong)}};
   for (const State& state : states_) {

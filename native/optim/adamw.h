@@ -30,6 +30,9 @@ class AdamW {
   // Throws Error("NUMERICS") when the norm is not finite: the weights stay, the gradients are cleared.
   double step(double lr, double max_norm);
 
+  // What it holds: moments, and the low bits of master weights.
+  int64_t bytes() const;
+
   void save(const std::string& path) const;
   // Throws Error("BAD_CHECKPOINT") unless the file holds the state of the same parameters.
   void load(const std::string& path);

@@ -12,6 +12,7 @@ import type {
   GenerateOptions,
   LoadOptions,
   LoraOptions,
+  MemoryInUse,
   NativeForward,
   NativeModel,
   NativeOptimizer,
@@ -178,6 +179,11 @@ export class Policy implements AsyncDisposable {
     this.model = this.lora
       ? await loadWeights(this.engine, this.dir, { ...this.load, adapterDir: dir })
       : await loadWeights(this.engine, dir, this.load)
+  }
+
+  /** What the engine holds, in bytes by part: this policy, its reference and optimizer, and whatever else is loaded. */
+  memory(): Promise<MemoryInUse> {
+    return this.engine.memory()
   }
 
   /** Frees the engine's memory; using the policy afterwards throws. */

@@ -4,7 +4,7 @@ import { AbortedError, fromNative } from '../errors.js'
 import type { Addon, LoadOptions, NativeModel, TokenStats } from '../native.js'
 
 /** The part of the addon that a policy needs. */
-export type Engine = Pick<Addon, 'Model' | 'Optimizer'>
+export type Engine = Pick<Addon, 'Model' | 'Optimizer' | 'memory'>
 
 export const defaultTokensPerBatch = 32_768
 

@@ -10,6 +10,7 @@ import type { Objective } from './algorithm.js'
 import { type DPOValues, dpoOptions } from './dpo-config.js'
 import { type DPOSample, type DPOUnit, type PairContext, sequencesOf } from './dpo-pairs.js'
 import type { Meter } from './meter.js'
+import { scoringOf } from './scoring.js'
 
 /** Log-probabilities come out first, the gradients of the loss go back in. */
 export function objective(samples: readonly DPOSample[], config: DPOValues): Objective {
@@ -37,7 +38,7 @@ export async function compareBatch(
   { policy, signal }: { readonly policy: Policy; readonly signal?: AbortSignal },
   config: DPOValues,
 ): Promise<DPOUnit[]> {
-  const scoring = { tokensPerBatch: config.tokensPerMicroBatch, checkpoint: config.gradientCheckpointing, signal }
+  const scoring = scoringOf(config, signal)
   const sequences = sequencesOf(units)
   const half = config.useWeighting ? await policy.scoreAll(sequences, { ...scoring, temperature: 0.5 }) : []
   const now = config.lossType.some(isSorting) ? await policy.scoreAll(sequences, scoring) : []
@@ -77,7 +78,7 @@ export async function measureUnits(
   meter: Meter,
 ): Promise<void> {
   const compared = await compareBatch(units, context, config)
-  const scoring = { tokensPerBatch: config.tokensPerMicroBatch, signal: context.signal, logitMean: true }
+  const scoring = { ...scoringOf(config, context.signal), logitMean: true }
   const stats = await context.policy.scoreAll(sequencesOf(compared), scoring)
   const samples = compared.flatMap((unit) => unit.samples)
   const given = joinSamples(samples)

@@ -8,6 +8,7 @@ import type { Prompt } from '../types.js'
 import type { RunContext, Sample, Unit } from './algorithm.js'
 import { cutAnswer, encodeAnswer, placeOf } from './answers.js'
 import type { DPOValues } from './dpo-config.js'
+import { scoringOf } from './scoring.js'
 import { timed } from './timing.js'
 import { readRows, unusable } from './unusable-rows.js'
 
@@ -127,8 +128,7 @@ async function scorePairs(
     [chosen, rejected].map((completionIds) => ({ prompt, completionIds })),
   )
   const clock = meter && now ? { meter, now } : undefined
-  const scoring = { tokensPerBatch: config.tokensPerMicroBatch, signal }
-  const stats = (await timed(clock, 'logps', async () => reference?.score(sequences, scoring))) ?? []
+  const stats = (await timed(clock, 'logps', async () => reference?.score(sequences, scoringOf(config, signal)))) ?? []
   const empty = new Float32Array()
   return chunks(stats, 2).map(([chosen, rejected]) => {
     return { chosen: chosen?.logps ?? empty, rejected: rejected?.logps ?? empty }

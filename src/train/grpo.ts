@@ -5,7 +5,7 @@
 import { chunks } from '../data/loader.js'
 import { InputError } from '../errors.js'
 import type { TokenStats } from '../native.js'
-import type { Reference, ScoreOptions } from '../policy.js'
+import type { Reference } from '../policy.js'
 import type { Algorithm, RunContext, Unit } from './algorithm.js'
 import type { CustomLoss } from './custom-loss.js'
 import { EntropyControl } from './entropy-control.js'
@@ -21,6 +21,7 @@ import {
 } from './grpo-sampling.js'
 import type { Meter } from './meter.js'
 import { samplerRatios } from './sampler-ratio.js'
+import { scoringOf } from './scoring.js'
 import { timed } from './timing.js'
 import { isNearPolicy, maskBySlice } from './token-masks.js'
 import { entropyWeights, tokenWeights } from './weights.js'
@@ -141,7 +142,7 @@ async function addLogps(units: readonly GRPOUnit[], options: GRPOOptions, run: R
   const sequences = sequencesOf(units)
   const [old, ref] = await timed(run, 'logps', async () => [
     needsOld ? await scoreUnits(units, run, config) : [],
-    config.beta > 0 && reference ? await reference.score(sequences, scoringOf(config, run)) : [],
+    config.beta > 0 && reference ? await reference.score(sequences, scoringOf(config, run.signal)) : [],
   ])
   return mapSamples(units, (sample, i) => ({ ...sample, ...pickLogps(sample, old[i], ref[i], config, run.meter) }))
 }
@@ -195,14 +196,7 @@ async function maskTokens(units: readonly GRPOUnit[], run: RunContext, config: G
 }
 
 function scoreUnits(units: readonly GRPOUnit[], run: RunContext, config: GRPOValues): Promise<TokenStats[]> {
-  return run.policy.scoreAll(sequencesOf(units), scoringOf(config, run))
-}
-
-function scoringOf(
-  { temperature, tokensPerMicroBatch: tokensPerBatch, gradientCheckpointing: checkpoint }: GRPOValues,
-  { signal }: RunContext,
-): ScoreOptions {
-  return { temperature, tokensPerBatch, checkpoint, signal }
+  return run.policy.scoreAll(sequencesOf(units), scoringOf(config, run.signal))
 }
 
 function sequencesOf(units: readonly GRPOUnit[]) {

@@ -14,6 +14,7 @@ import type { TrainingValues } from './config.js'
 import { evalMetric, isBetter, prefersGreater } from './early-stopping.js'
 import type { EndEvent, TrainEvent } from './events.js'
 import type { Guards } from './guards.js'
+import { measureMemory } from './measure-memory.js'
 import { Meter } from './meter.js'
 import { learningRateAt } from './schedule.js'
 import { takeUpdate } from './update.js'
@@ -151,8 +152,6 @@ function measureStep<S extends Sample>(
   meter.mean('tokens_per_second', tokens / seconds)
   meter.last('num_tokens', numTokens)
   meter.last('epoch', epochOf(job, step))
-  meter.last('memory/rss', process.memoryUsage.rss())
-  meter.last('memory/peak', process.resourceUsage().maxRSS * 1024)
 }
 
 async function* logStep<S extends Sample>(
@@ -161,6 +160,7 @@ async function* logStep<S extends Sample>(
   tokensPerSecond: number,
 ): AsyncGenerator<TrainEvent> {
   const secondsLeft = (((job.now() - startedAt) / 1000) * (job.totalSteps - step)) / (step - job.from.step)
+  await measureMemory(job.policy, meter)
   const metrics = meter.take()
   yield { type: 'step', step, epoch: epochOf(job, step), metrics, tokensPerSecond, secondsLeft }
   for (const message of job.guards.check(metrics, step)) yield { type: 'warning', message }

@@ -10,6 +10,7 @@ import type { Algorithm, Objective, RunContext, Sample, Unit } from './algorithm
 import { cutAnswer, encodeAnswer, placeOf } from './answers.js'
 import { assistantTurns } from './assistant-turns.js'
 import { Meter } from './meter.js'
+import { scoringOf } from './scoring.js'
 import type { SFTValues } from './sft-config.js'
 import { readRows, unusable } from './unusable-rows.js'
 
@@ -76,8 +77,7 @@ export async function evaluateAnswers(context: Reading, config: SFTValues): Prom
   const meter = new Meter()
   for (const indices of chunks([...Array(context.dataset.length).keys()], config.perDeviceEvalBatchSize)) {
     const { rows } = await readAnswers(indices, { ...context, meter }, config)
-    const scoring = { tokensPerBatch: config.tokensPerMicroBatch, signal: context.signal }
-    for (const [i, stats] of (await context.policy.scoreAll(rows, scoring)).entries()) {
+    for (const [i, stats] of (await context.policy.scoreAll(rows, scoringOf(config, context.signal))).entries()) {
       const mask = rows[i]?.mask ?? new Float32Array()
       const learned = countLearned(mask)
       const one = { logps: stats.logps, weights: mask.map((value) => value / learned) }

@@ -54,6 +54,9 @@ describe('vsgrpo plan', () => {
       `memory ${percent(error)} off, time ${percent((time?.secondsPerStep ?? 0) / seconds - 1)} (other work included)`,
     )
     expect(Math.abs(error)).toBeLessThan(0.1)
+    // What lasts is known to the byte.
+    for (const part of ['weights', 'reference', 'gradients', 'optimizer'] as const)
+      expect(rows.at(-1)?.[`memory/${part}`] ?? 0, part).toBe(memory.parts[part])
     expect(model).toMatchObject({ parameters: 1_915_264, trainable: 1_915_264, dtype: 'float32' })
     expect(steps).toBe(12)
   })

@@ -37,8 +37,15 @@ function time(run: Run): string {
 
 function speed(run: Run): string[] {
   const median = (name: string): number => middle(column(run.steps, name).y.filter(Number.isFinite))
-  const memory = high(column(run.steps, 'memory/peak').y.filter(Number.isFinite)) / 2 ** 30
-  return [median('step_time'), median('tokens_per_second'), memory].map(shown)
+  return [median('step_time'), median('tokens_per_second'), mostMemory(run) / 2 ** 30].map(shown)
+}
+
+/** Of the GPU where there is one, else of the process; in bytes. */
+function mostMemory(run: Run): number {
+  const [onGpu, onHost] = ['memory/gpu_peak', 'memory/peak'].map((name) =>
+    column(run.steps, name).y.filter(Number.isFinite),
+  )
+  return high(onGpu?.length ? onGpu : (onHost ?? []))
 }
 
 function middle(values: readonly number[]): number {

@@ -7,6 +7,7 @@
 #include "ops/linear.h"
 #include "ops/logit_mean.h"
 #include "ops/norm.h"
+#include "ops/pixel_values.h"
 #include "ops/rope.h"
 #include "ops/select_rows.h"
 
@@ -118,6 +119,17 @@ TEST_CASE("gpu: the logits' mean") {
   const at::Tensor hidden = at::randn({5, 16}), expected = vsgrpo::logit_mean(hidden, weight);
   const TestGpu gpu;
   gpu_test::check_all("logit_mean", {vsgrpo::logit_mean(hidden.to(gpu.device()), weight.to(gpu.device())).cpu()}, {expected}, 1e-6);
+}
+
+TEST_CASE("gpu: bytes of patches by the tables of their media items") {
+  const at::Tensor patches = at::randint(256, {5, 6}, at::kByte), tables = at::randn({2, 3, 256});
+  for (const at::ScalarType dtype : kTypes) {
+    const at::Tensor expected = vsgrpo::pixel_values(patches, tables, {2, 3}, dtype);
+    const TestGpu gpu;
+    const at::Tensor actual = vsgrpo::pixel_values(patches, tables, {2, 3}, at::TensorOptions(dtype).device(gpu.device()));
+    CHECK_EQ(actual.device(), gpu.device());
+    CHECK(actual.cpu().equal(expected));
+  }
 }
 
 TEST_CASE("gpu: attention over forests of every kind, with gradients") {

@@ -23,12 +23,22 @@ const { missingOf, requirementsOf } = await bench<{
   requirementsOf(metadata: string): string[]
   missingOf(requirements: readonly string[], present: readonly string[]): string[]
 }>('gpu/wheels.mjs')
+const { stepArgs } = await bench<{ stepArgs(job: object): Readonly<Record<string, unknown>> }>('ours/grpo-step.mjs')
 const { packWhole } = await bench<{
   packWhole(texts: readonly Int32Array[]): {
     batch: { ids: Int32Array; offsets: Int32Array; parents: Int32Array; positions: Int32Array }
     targets: { rows: Int32Array; ids: Int32Array }
   }
 }>('ours/forest.mjs')
+
+describe('a step that is to take the least memory', () => {
+  it('asks of a GPU only for what its optimizer has', () => {
+    const job = { questions: 1, group: 2, newTokens: 4, warmup: 1, steps: 1, seed: 1, lean: true }
+    expect(stepArgs(job)).toMatchObject({ optimStateDtype: 'int8', gradDtype: 'bfloat16' })
+    expect(stepArgs({ ...job, device: 'cuda' })).toMatchObject({ optimStateDtype: 'bfloat16' })
+    expect(stepArgs({ ...job, device: 'cuda' })).not.toHaveProperty('gradDtype')
+  })
+})
 
 describe('what a row must cost', () => {
   it('is 3.09 GB of weights a step for the 2B model and 14.1 GB for the 7B, and 28.7 and 57.3 kB a cached token', () => {

@@ -65,6 +65,10 @@ export class FakeEngine implements Engine {
   }
   readonly Optimizer: Engine['Optimizer']
 
+  async memory() {
+    return { weights: 8, reference: 0, gradients: 8, optimizer: 16, decoding: 0 }
+  }
+
   constructor() {
     const engine = this
     this.Optimizer = class implements NativeOptimizer {

@@ -90,7 +90,7 @@ describe('GRPOTrainer', () => {
       'sampling/sampling_logp_difference/mean',
     ])
     expect(Object.keys(metrics).filter(isMeasured)).toEqual([
-      ...['memory/peak', 'memory/rss'],
+      ...['memory/gradients', 'memory/optimizer', 'memory/peak', 'memory/rss', 'memory/weights'],
       ...['backward', 'generation', 'logps', 'optimizer', 'rewards'].map((phase) => `profiling/${phase}`),
       ...['step_time', 'tokens_per_second', 'tokens_per_second/generation'],
     ])

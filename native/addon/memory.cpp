@@ -1,0 +1,79 @@
+#include "addon/memory.h"
+
+#include "addon/engine.h"
+#include "addon/load_gpu.h"
+#include "core/gpu.h"
+#include "generate/gpu_batch.h"
+#include "optim/adamw.h"
+
+namespace vsgrpo {
+namespace {
+
+struct MemoryInUse {
+  int64_t weights = 0, reference = 0, gradients = 0, optimizer = 0, decoding = 0;
+  std::optional<GpuMemory> gpu;
+};
+
+int64_t weight_bytes(Qwen2VL& model) {
+  int64_t bytes = 0;
+  for (const WeightSlots& group : {model.slots(), model.adapter_slots()}) {
+    for (const WeightSlot& slot : group) bytes += static_cast<int64_t>(slot.view().nbytes());
+  }
+  return bytes;
+}
+
+void add(MemoryInUse& memory, Qwen2VL& model) {
+  (model.options().trainable ? memory.weights : memory.reference) += weight_bytes(model);
+  for (const auto& [name, parameter] : model.trainable()) memory.gradients += static_cast<int64_t>(parameter->grad.nbytes());
+  if (model.gpu_batch()) memory.decoding += model.gpu_batch()->bytes();
+}
+
+Napi::Object js_memory(Napi::Env env, const GpuMemory& memory) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("totalBytes", static_cast<double>(memory.device_total));
+  out.Set("freeBytes", static_cast<double>(memory.device_free));
+  out.Set("allocatedBytes", static_cast<double>(memory.allocated));
+  out.Set("peakBytes", static_cast<double>(memory.peak));
+  out.Set("reservedBytes", static_cast<double>(memory.reserved));
+  return out;
+}
+
+Napi::Object js_memory(Napi::Env env, const MemoryInUse& memory) {
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("weights", static_cast<double>(memory.weights));
+  out.Set("reference", static_cast<double>(memory.reference));
+  out.Set("gradients", static_cast<double>(memory.gradients));
+  out.Set("optimizer", static_cast<double>(memory.optimizer));
+  out.Set("decoding", static_cast<double>(memory.decoding));
+  if (memory.gpu) out.Set("gpu", js_memory(env, *memory.gpu));
+  return out;
+}
+
+}  // namespace
+
+Napi::Value memory_in_use(const Napi::CallbackInfo& info) {
+  Engine& engine = Engine::of(info.Env());
+  return engine.run<MemoryInUse>(
+      info.Env(),
+      [models = engine.models.all(), optimizers = engine.optimizers.all()] {
+        MemoryInUse memory;
+        for (const auto& model : models) add(memory, *model);
+        for (const auto& optimizer : optimizers) memory.optimizer += optimizer->bytes();
+        if (has_gpu()) memory.gpu = gpu().memory();
+        return memory;
+      },
+      [](Napi::Env env, MemoryInUse& memory) -> Napi::Value { return js_memory(env, memory); });
+}
+
+Napi::Value gpu_memory(const Napi::CallbackInfo& info) {
+  return Engine::of(info.Env())
+      .run<GpuMemory>(
+          info.Env(),
+          [] {
+            load_gpu();
+            return gpu().memory();
+          },
+          [](Napi::Env env, GpuMemory& memory) -> Napi::Value { return js_memory(env, memory); });
+}
+
+}  // namespace vsgrpo
