@@ -4,7 +4,9 @@
 
 #ifndef VSGRPO_EMULATED_GPU
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAEvent.h>
+#include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 #endif
 
@@ -34,6 +36,8 @@ class Copy final : public GpuCopy {
 
 #else
 
+namespace allocator = c10::cuda::CUDACachingAllocator;
+
 // Where graphs keep what their steps allocate: one pool for all that live at the same time, because they never run beside
 // each other. A pool's name cannot be used again after its last graph, so the name goes with it.
 std::shared_ptr<const c10::MempoolId_t> shared_pool() {
@@ -49,23 +53,30 @@ class Graph final : public GpuGraph {
     // The default stream cannot be captured; always the same other one, since cuBLAS keeps a workspace for every stream.
     static const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
     const c10::cuda::CUDAStreamGuard guard(stream);
+    // While it captures, the allocator does not give back what it keeps for later, however little is left.
+    allocator::emptyCache();
     // The other threads of a Node process may go on using CUDA meanwhile.
     graph_.capture_begin(*pool_, cudaStreamCaptureModeThreadLocal);
     try {
       step();
+      graph_.capture_end();
     } catch (...) {
       abandon();
       throw;
     }
-    graph_.capture_end();
   }
   void replay() override { graph_.replay(); }
 
  private:
-  // The stream leaves the capture whatever has become of it; the step's own exception is the one that counts.
+  // Stream and allocator leave the capture whatever has become of it; the first exception is the one that counts.
   void abandon() {
     try {
-      graph_.capture_end();
+      return graph_.capture_end();
+    } catch (const std::exception&) {
+    }
+    // Where the capture itself is invalid, libtorch 2.11 leaves its allocator recording (pytorch#180395).
+    try {
+      allocator::endAllocateToPool(c10::cuda::current_device(), *pool_);
     } catch (const std::exception&) {
     }
   }

@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(kMergeThreads) decode_merge(const vsgrpo_decod
 #pragma unroll
   for (int j = 0; j < kOwn; ++j) {
     const int64_t at = (row * args.heads + head) * kDim + lane + 32 * j;
-    if (lane + 32 * j < kDim) static_cast<T*>(args.out)[at] = from_float<T>(sum > 0 ? values[j] / sum : 0.0f);
+    if (lane + 32 * j < kDim) static_cast<T*>(args.out)[at] = from_float<T>(sum == 0 ? 0.0f : values[j] / sum);  // NaN stays
   }
 }
 

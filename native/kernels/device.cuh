@@ -116,7 +116,9 @@ int launch(const char* op, void (*kernel)(Formal...), dim3 grid, unsigned thread
   config.blockDim = dim3(threads);
   config.stream = static_cast<cudaStream_t>(stream);
   const cudaError_t error = cudaLaunchKernelEx(&config, kernel, actual...);
-  return error == cudaSuccess ? VSGRPO_OK : report(VSGRPO_CUDA_ERROR, "[%s] CUDA refused the launch: %s", op, cudaGetErrorString(error));
+  if (error == cudaSuccess) return VSGRPO_OK;
+  cudaGetLastError();  // forgotten, or the next launch of libtorch's would report it as its own
+  return report(VSGRPO_CUDA_ERROR, "[%s] CUDA refused the launch: %s", op, cudaGetErrorString(error));
 }
 
 }  // namespace vsgrpo::kernels

@@ -1,6 +1,6 @@
 // The threshold of a row's best elements, found by one block without sorting: which key is the largest with at least a given
 // weight at or above it. Keys are taken digit by digit, from the top; the weights of each digit are summed in shared memory
-// as integers, whose sums are the same in any order.
+// as integers, whose sums are the same in any order. In two halves: shared memory adds 32 bits at once, 64 only by trying again.
 #pragma once
 #include "kernels/device.cuh"
 
@@ -31,10 +31,17 @@ class Selection {
  public:
   static constexpr int kDigitBits = 11, kDigits = 1 << kDigitBits, kPasses = 3;
   struct Shared {
-    Weight bins[kDigits];
+    unsigned low[kDigits], high[kDigits];  // of each digit's weight
     Weight sums[kThreads / kWarp];
     unsigned digit;
     Weight above;
+
+    __device__ Weight weight(int digit) const { return static_cast<Weight>(high[digit]) << 32 | low[digit]; }
+    __device__ void add(unsigned digit, Weight weight) {
+      const unsigned part = static_cast<unsigned>(weight), before = atomicAdd(&low[digit], part);
+      const unsigned rest = static_cast<unsigned>(weight >> 32) + (before > 0xffffffffu - part);
+      if (rest != 0) atomicAdd(&high[digit], rest);
+    }
   };
 
   // for_each(visit) calls visit(Weighted) for the thread's own elements, the same ones each time. Some element must have a
@@ -45,17 +52,17 @@ class Selection {
     Weight at_key = 0;
     for (int pass = 0; pass < kPasses; ++pass) {
       const int shift = pass == 0 ? 21 : pass == 1 ? 10 : 0, digits = pass == 2 ? 1 << 10 : kDigits;
-      for (int i = static_cast<int>(threadIdx.x); i < kDigits; i += kThreads) shared.bins[i] = 0;
+      for (int i = static_cast<int>(threadIdx.x); i < kDigits; i += kThreads) shared.low[i] = shared.high[i] = 0;
       __syncthreads();
       for_each([&](Weighted e) {
-        if ((e.key & decided) == prefix && e.weight != 0) atomicAdd(&shared.bins[e.key >> shift & (digits - 1)], e.weight);
+        if ((e.key & decided) == prefix && e.weight != 0) shared.add(e.key >> shift & (digits - 1), e.weight);
       });
       __syncthreads();
       find_digit(target, shared);
       prefix |= shared.digit << shift;
       decided |= static_cast<unsigned>(digits - 1) << shift;
       target -= shared.above;
-      at_key = shared.bins[shared.digit];
+      at_key = shared.weight(static_cast<int>(shared.digit));
       __syncthreads();  // before the next pass clears the bins
     }
     return {prefix, target, at_key};
@@ -68,7 +75,7 @@ class Selection {
     const unsigned lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
     const int highest = kDigits - 1 - static_cast<int>(threadIdx.x) * kOwn;
     Weight own = 0;
-    for (int i = 0; i < kOwn; ++i) own += shared.bins[highest - i];
+    for (int i = 0; i < kOwn; ++i) own += shared.weight(highest - i);
     Weight upto = own;  // and of the lanes before
     for (unsigned by = 1; by < kWarp; by *= 2) {
       const Weight before = __shfl_up_sync(kAllLanes, upto, by);
@@ -84,7 +91,7 @@ class Selection {
     if (target > total) target = total;
     if (above < target && target <= above + own) {
       int digit = highest;
-      while (above + shared.bins[digit] < target) above += shared.bins[digit--];
+      while (above + shared.weight(digit) < target) above += shared.weight(digit--);
       shared.digit = static_cast<unsigned>(digit);
       shared.above = above;
     }

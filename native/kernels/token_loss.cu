@@ -76,8 +76,9 @@ struct Token {
   Gradient gradient;
 };
 
-__device__ Token finish(const vsgrpo_token_loss_args& args, const GrpoTokens& grpo, int64_t k, float target_logit, const Running& s) {
-  const float z = target_logit / args.temperature, lse = s.top + logf(s.sum), mean = s.top + s.weighted / s.sum;
+// z is the target's logit as the other passes scale it: only so can it be equal to the largest.
+__device__ Token finish(const vsgrpo_token_loss_args& args, const GrpoTokens& grpo, int64_t k, float z, const Running& s) {
+  const float lse = s.top + logf(s.sum), mean = s.top + s.weighted / s.sum;
   const float logp = z - lse, entropy = lse - mean;
   args.logps[k] = logp;
   args.entropy[k] = entropy;
@@ -99,7 +100,7 @@ __global__ void __launch_bounds__(kThreads, 1) token_loss(const vsgrpo_token_los
   Running s{-FLT_MAX, 0, 0};
   for_pieces<In, kWidth>(row, vocab, [&](int, const Piece<In, kWidth>& piece) { add(s, piece, inverse_t); });
   s = block_reduce<kThreads>(s, Merge(), scratch);
-  if (threadIdx.x == 0) token = finish(args, grpo, k, target >= 0 && target < vocab ? to_float(row[target]) : NAN, s);
+  if (threadIdx.x == 0) token = finish(args, grpo, k, target >= 0 && target < vocab ? to_float(row[target]) * inverse_t : NAN, s);
   if (!args.gradient) return;
   __syncthreads();
   const auto [lse, mean, g] = token;

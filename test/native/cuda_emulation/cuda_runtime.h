@@ -20,6 +20,7 @@
 using cudaStream_t = void*;
 enum cudaError_t { cudaSuccess = 0 };
 inline const char* cudaGetErrorString(cudaError_t) { return "no error"; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;

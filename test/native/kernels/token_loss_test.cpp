@@ -132,6 +132,17 @@ TEST_CASE("the loss kernel agrees with float64 on a vocabulary that threads read
   }
 }
 
+TEST_CASE("the most likely token counts as correct, whatever the temperature") {
+  at::manual_seed(7);
+  for (const double temperature : {0.7, 0.9, 1.0, 1.3}) {
+    Problem p = problem(64, 64, at::kFloat, temperature);
+    p.targets = guarded(p.logits.argmax(1).to(at::kInt));
+    CHECK_EQ(kernel(p, nullptr, {})[2].sum().item<int64_t>(), 64);
+    p.targets = guarded(p.logits.argmin(1).to(at::kInt));
+    CHECK_EQ(kernel(p, nullptr, {})[2].sum().item<int64_t>(), 0);
+  }
+}
+
 TEST_CASE("a target that is no token gives NaN and leaves the other rows alone") {
   Problem p = problem(3, 64, at::kFloat, 1);
   p.targets[1] = 64;
