@@ -4,6 +4,8 @@
 #include "addon/wraps.h"
 #include "core/check.h"
 
+#include <utility>
+
 namespace vsgrpo {
 namespace {
 
@@ -147,7 +149,7 @@ Napi::Value ModelWrap::mix(const Napi::CallbackInfo& info) {
   });
 }
 
-void ModelWrap::dispose(const Napi::CallbackInfo&) {
+void ModelWrap::dispose(const Napi::CallbackInfo& info) {
   if (!model_) return;
   for (const auto& weak : forwards_) {
     if (const auto handle = weak.lock(); handle && *handle) {
@@ -161,7 +163,8 @@ void ModelWrap::dispose(const Napi::CallbackInfo&) {
       --engine_.handles.optimizers;
     }
   }
-  model_.reset();
+  // It dies on the engine thread, which may be recording a step of another model: a GPU's graphs share state.
+  engine_.run(info.Env(), [model = std::exchange(model_, nullptr)]() mutable { model.reset(); });
   --engine_.handles.models;
 }
 

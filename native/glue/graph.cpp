@@ -2,6 +2,8 @@
 // again, a copy is a clone.
 #include "glue/cuda_gpu.h"
 
+#include <mutex>
+
 #ifndef VSGRPO_EMULATED_GPU
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -49,7 +51,11 @@ std::shared_ptr<const c10::MempoolId_t> shared_pool() {
 
 class Graph final : public GpuGraph {
  public:
-  explicit Graph(const std::function<void()>& step) : pool_(shared_pool()) {
+  explicit Graph(const std::function<void()>& step) {
+    // Engines of other Node threads share pool and stream.
+    static std::mutex recording;
+    const std::lock_guard lock(recording);
+    pool_ = shared_pool();
     // The default stream cannot be captured; always the same other one, since cuBLAS keeps a workspace for every stream.
     static const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
     const c10::cuda::CUDAStreamGuard guard(stream);
@@ -81,8 +87,8 @@ class Graph final : public GpuGraph {
     }
   }
 
-  std::shared_ptr<const c10::MempoolId_t> pool_;
   at::cuda::CUDAGraph graph_;
+  std::shared_ptr<const c10::MempoolId_t> pool_;  // gone before the graph gives the pool up: nobody finds its name meanwhile
 };
 
 class Copy final : public GpuCopy {

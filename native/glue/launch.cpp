@@ -20,6 +20,8 @@ vsgrpo::Gpu* vsgrpo_gpu() {
   VS_CHECK(vsgrpo_kernels_abi() == VSGRPO_KERNELS_ABI, "NO_CUDA", "[gpu] libvsgrpo_cuda_kernels.so speaks version ", vsgrpo_kernels_abi(),
            " of its interface, libvsgrpo_cuda.so version ", VSGRPO_KERNELS_ABI, ": run `vsgrpo setup --cuda` again");
 #ifndef VSGRPO_EMULATED_GPU
+  // The allocator knows no device before, and would have nothing to say of its memory.
+  at::globalContext().lazyInitDevice(at::kCUDA);
   // Products of bfloat16 matrices that are cut along the sum are added in float32.
   at::globalContext().setAllowBF16ReductionCuBLAS(false);
 #endif

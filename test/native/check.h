@@ -3,6 +3,8 @@
 // MESSAGE prints a line; SKIP ends the test case and counts it as skipped, with its reason.
 #pragma once
 
+#include <c10/util/Logging.h>  // has a CHECK of its own, which ends the process: ours comes after it
+
 #include <cmath>
 #include <cstdio>
 #include <functional>
