@@ -6,6 +6,7 @@
 
 #include "gpu.h"
 #include "kernels/vsgrpo_kernels.h"
+#include "optim/dynamic_code.h"
 
 namespace {
 
@@ -147,17 +148,26 @@ void adamw() {
   const Array m = gpu::filled(count, 0.0f), v = gpu::filled(count, 1e-3f), clip(16);
   const Array sums(static_cast<size_t>(vsgrpo_squared_norm_sums(count)) * 8);
   auto norm = sized<vsgrpo_squared_norm_args>();
-  norm.count = count, norm.grad = grad.as<float>(), norm.sums = sums.as<double>();
+  norm.count = count, norm.grad = grad.as<void>(), norm.sums = sums.as<double>();
   measure("squared_norm", static_cast<double>(grad.bytes()), [&] { return vsgrpo_squared_norm(&norm, nullptr); });
   auto factor = sized<vsgrpo_clip_args>();
   factor.count = vsgrpo_squared_norm_sums(count), factor.sums = sums.as<double>(), factor.max_norm = 1, factor.clip = clip.as<double>();
   measure("clip", static_cast<double>(sums.bytes()), [&] { return vsgrpo_clip(&factor, nullptr); });
   auto args = sized<vsgrpo_adamw_args>();
   args.weight_type = VSGRPO_BFLOAT16, args.moment_type = VSGRPO_FLOAT32, args.count = count, args.weight = weight.as<void>();
-  args.low = low.as<int16_t>(), args.grad = grad.as<float>(), args.m = m.as<void>(), args.v = v.as<void>();
+  args.low = low.as<int16_t>(), args.grad = grad.as<void>(), args.m = m.as<void>(), args.v = v.as<void>();
   args.gain1 = 0.1f, args.beta2 = 0.999f, args.gain2 = 0.001f, args.epsilon = 1e-8f, args.step = 1e-6f, args.root = 1, args.keep = 1;
   // Weight, low bits, gradient and moments, read and written.
   measure("adamw", static_cast<double>(count) * 2 * (2 + 2 + 4 + 4 + 4), [&] { return vsgrpo_adamw(&args, nullptr); });
+  // Any map does for a time.
+  const Array values = gpu::normal(256, !kHalf), cells = gpu::filled<uint32_t>(vsgrpo::kMapCells, 200u << 16);
+  const Array m_codes = gpu::filled<uint8_t>(count, 130), v_codes = gpu::filled<uint8_t>(count, 200), m_absmax = gpu::filled(count / VSGRPO_CODED_BLOCK, 1e-3f);
+  const Array v_absmax = gpu::filled(count / VSGRPO_CODED_BLOCK, 1e-6f), short_grad = gpu::normal(count, kHalf);
+  args.grad_type = VSGRPO_BFLOAT16, args.moment_type = VSGRPO_CODED, args.grad = short_grad.as<void>();
+  args.m = m_codes.as<void>(), args.v = v_codes.as<void>();
+  args.m_codes = {values.as<float>(), cells.as<uint32_t>(), m_absmax.as<float>()};
+  args.v_codes = {values.as<float>(), cells.as<uint32_t>(), v_absmax.as<float>()};
+  measure("adamw, 8-bit moments, bfloat16 gradients", static_cast<double>(count) * 2 * (2 + 2 + 2 + 1 + 1), [&] { return vsgrpo_adamw(&args, nullptr); });
 }
 
 }  // namespace

@@ -5,11 +5,8 @@ import { loadPolicy } from './policy.mjs'
 import { timeSteps } from './steps.mjs'
 import { apart, unshared } from './unshared.mjs'
 
-/** What takes the least memory. A GPU's optimizer has neither 8-bit moments nor gradients in bfloat16. */
-const leanArgs = {
-  cpu: { gradientCheckpointing: true, optimStateDtype: 'int8', gradDtype: 'bfloat16' },
-  cuda: { gradientCheckpointing: true, optimStateDtype: 'bfloat16' },
-}
+/** What takes the least memory. */
+const leanArgs = { gradientCheckpointing: true, optimStateDtype: 'int8', gradDtype: 'bfloat16' }
 
 /** Text in, number out; cheap, and different within a group. */
 const reward = ({ text }) => ([...text].length % 8) / 8
@@ -21,6 +18,7 @@ const reward = ({ text }) => ([...text].length % 8) / 8
  * @property {number} questions prompts in a step about the same media
  * @property {number} [prompts] sets of media in a step; default 1
  * @property {'cpu' | 'cuda'} [device]
+ * @property {'bfloat16' | 'float32'} [dtype]
  * @property {{ r: number }} [lora]
  * @property {number} group
  * @property {number} newTokens
@@ -56,7 +54,7 @@ export async function grpoStep(job) {
  * The trainer's options.
  * @param {StepJob} job
  */
-export function stepArgs({ device = 'cpu', lean = false, ...job }) {
+export function stepArgs({ lean = false, ...job }) {
   const { questions, prompts = 1, group, newTokens, warmup, steps, seed } = job
   return {
     numGenerations: group,
@@ -69,7 +67,7 @@ export function stepArgs({ device = 'cpu', lean = false, ...job }) {
     promptsPerMedia: questions,
     saveStrategy: 'no',
     logCompletions: false,
-    ...(lean ? leanArgs[device] : {}),
+    ...(lean ? leanArgs : {}),
   }
 }
 

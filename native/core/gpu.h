@@ -53,7 +53,7 @@ class Gpu {
 
   // x [N, H] -> y [N, H] and 1 / rms, float32 [N].
   virtual std::pair<at::Tensor, at::Tensor> rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) = 0;
-  // -> dx; adds to `dweight`, float32 [H], unless it is undefined.
+  // -> dx; adds to `dweight` [H], unless it is undefined.
   virtual at::Tensor rms_norm_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd,
                                        const at::Tensor& dweight) = 0;
 
@@ -81,7 +81,7 @@ class Gpu {
 
   // ---- the optimizer
 
-  // Of float32 gradients: their norm before clipping and the factor that clips it to `max_norm` (0: 1), float64 [2]. The
+  // Of gradients: their norm before clipping and the factor that clips it to `max_norm` (0: 1), float64 [2]. The
   // factor is NaN where the norm is not finite.
   virtual at::Tensor clip(const std::vector<at::Tensor>& gradients, double max_norm) = 0;
   // Sizes, types and pointers of vsgrpo_kernels.h.

@@ -11,8 +11,9 @@ at::Tensor CudaGpu::clip(const std::vector<at::Tensor>& gradients, double max_no
   at::Tensor sums = at::empty({offsets.back()}, doubles), clip = at::empty({2}, doubles);
   for (size_t i = 0; i < gradients.size(); ++i) {
     vsgrpo_squared_norm_args args{};
+    args.grad_type = kernel_type(gradients[i]);
     args.count = gradients[i].numel();
-    args.grad = data<float>(gradients[i]);
+    args.grad = data(gradients[i]);
     args.sums = data<double>(sums) + offsets[i];
     call(vsgrpo_squared_norm, args);
   }

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define VSGRPO_KERNELS_ABI 1
+#define VSGRPO_KERNELS_ABI 2
 #define VSGRPO_EXPORT __attribute__((visibility("default")))
 
 enum vsgrpo_status {
@@ -27,7 +27,7 @@ enum vsgrpo_status {
   VSGRPO_CUDA_ERROR = 7    /* the launch was refused */
 };
 
-enum vsgrpo_type { VSGRPO_FLOAT32 = 0, VSGRPO_BFLOAT16 = 1 };
+enum vsgrpo_type { VSGRPO_FLOAT32 = 0, VSGRPO_BFLOAT16 = 1, VSGRPO_CODED = 2 /* moments of adamw only */ };
 
 /* VSGRPO_KERNELS_ABI of the library. */
 VSGRPO_EXPORT int vsgrpo_kernels_abi(void);
@@ -225,13 +225,13 @@ VSGRPO_EXPORT int vsgrpo_decode_attention(const vsgrpo_decode_attention_args* ar
 /* Only the sizes of `args` are read; 0 where one of them is no size. */
 VSGRPO_EXPORT int64_t vsgrpo_decode_attention_workspace(const vsgrpo_decode_attention_args* args);
 
-/* ---- adamw: the norm of all gradients, the factor that clips them, and the update, which also clears the gradient.
- * native/optim/adamw.h. */
+/* ---- gradient_norm: the norm of all gradients and the factor that clips them. native/optim/adamw.h. */
 
 typedef struct {
   uint32_t struct_size;
+  int32_t grad_type;
   int64_t count;
-  const float* grad; /* [count] */
+  const void* grad;  /* [count] */
   double* sums;      /* [vsgrpo_squared_norm_sums(count)] */
 } vsgrpo_squared_norm_args;
 
@@ -248,14 +248,27 @@ typedef struct {
 
 VSGRPO_EXPORT int vsgrpo_clip(const vsgrpo_clip_args* args, void* stream);
 
+/* ---- adamw: one parameter's update, which also clears the gradient. native/optim/adamw_step.h. */
+
+#define VSGRPO_CODED_BLOCK 256 /* codes that share an absmax */
+
+/* Of a coded moment. */
+typedef struct {
+  const float* values;   /* [256] of its map, by code */
+  const uint32_t* cells; /* [kMapCells] of native/optim/dynamic_code.h */
+  float* absmax;         /* [count / VSGRPO_CODED_BLOCK, rounded up] */
+} vsgrpo_adamw_codes;
+
 typedef struct {
   uint32_t struct_size;
-  int32_t weight_type, moment_type; /* bfloat16 moments are rounded stochastically */
+  int32_t weight_type, grad_type;
+  int32_t moment_type; /* bfloat16: rounded stochastically; coded: m and v are bytes, with m_codes and v_codes */
   int64_t count;
   void* weight;       /* [count] */
   int16_t* low;       /* [count] for bfloat16 weights: the bits of the fp32 master below the weight's own */
-  float* grad;        /* [count], cleared */
+  void* grad;         /* [count], cleared */
   void *m, *v;        /* [count] */
+  vsgrpo_adamw_codes m_codes, v_codes;
   float gain1, beta2, gain2; /* 1 - beta1, beta2 and 1 - beta2, each rounded once */
   float epsilon;
   float step;         /* lr / (1 - beta1^t) */

@@ -37,9 +37,15 @@ void add_embedding_rows(at::Tensor& grad, const at::Tensor& ids, const at::Tenso
     add_rows(grad, ids, rows.to(at::kFloat));
     return;
   }
-  const auto [distinct, which, counts] = at::_unique2(ids, /*sorted=*/true, /*return_inverse=*/true);
-  const at::Tensor sums = at::zeros({distinct.size(0), grad.size(1)}, at::kFloat).index_add_(0, which, rows.to(at::kFloat));
-  grad.index_add_(0, distinct, sums.to(grad.scalar_type()));
+  if (ids.size(0) == 0) return;
+  // One sum for every run of equal ids. There may be as many as rows: to know better, a GPU would have to be waited for.
+  const auto [sorted, order] = at::sort(ids, /*stable=*/std::optional(true), /*dim=*/0);
+  const at::Tensor begins = at::constant_pad_nd(sorted.slice(0, 1).ne(sorted.slice(0, 0, -1)), {1, 0}).to(at::kLong), run = begins.cumsum(0);
+  at::Tensor sums = at::zeros({ids.size(0), grad.size(1)}, rows.options().dtype(at::kFloat));
+  add_rows(sums, run, rows.index_select(0, order).to(at::kFloat));
+  // The others are zeros, for id 0.
+  const at::Tensor id = at::zeros_like(ids).scatter_(0, run, sorted);
+  add_rows(grad, id, sums.to(grad.scalar_type()));
 }
 
 struct Embedding : torch::autograd::Function<Embedding> {

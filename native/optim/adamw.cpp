@@ -11,14 +11,14 @@ AdamW::AdamW(std::vector<std::pair<std::string, Parameter*>> parameters, const A
   at::NoGradGuard no_grad;
   for (auto& [name, parameter] : parameters) {
     const at::Tensor& weight = parameter->value;
-    const bool coded = options.moments == at::kByte, short_gradients = options.gradients != at::kFloat;
-    VS_CHECK(!on_gpu(weight) || !(coded || short_gradients), "BAD_ARGUMENT", "[optimizer] on a GPU: expected ",
-             coded ? "optimStateDtype float32 or bfloat16, got int8" : "gradDtype float32, got bfloat16");
     if (parameter->grad.scalar_type() != options.gradients) parameter->make_trainable(options.gradients);
     const bool split = weight.scalar_type() != at::kFloat;
     states_.push_back({name, parameter, split ? at::zeros_like(weight, at::kShort) : at::Tensor(), Moment::zeros_like(weight, options.moments),
                        Moment::zeros_like(weight, options.moments)});
   }
+  if (states_.empty() || options.moments != at::kByte) return;
+  const at::Tensor& weight = states_.front().parameter->value;
+  if (on_gpu(weight)) m_map_ = DynamicMap::with_sign().on(weight.device()), v_map_ = DynamicMap::without_sign().on(weight.device());
 }
 
 double AdamW::step(double lr, double max_norm) {

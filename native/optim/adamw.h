@@ -3,6 +3,7 @@
 #pragma once
 #include "model/qwen2_vl.h"
 #include "optim/adamw_step.h"
+#include "optim/dynamic_map.h"
 
 namespace vsgrpo {
 
@@ -54,6 +55,7 @@ class AdamW {
   AdamWOptions options_;
   std::shared_ptr<void> owner_;
   std::vector<State> states_;
+  DeviceMap m_map_, v_map_;  // of coded moments on a GPU
   int64_t steps_ = 0;
 };
 

@@ -36,14 +36,21 @@ DynamicMap::DynamicMap(bool has_sign) {
   const auto bits = [](float x) { return std::bit_cast<uint32_t>(x); };
   // Without sign nothing is nearest to 0.
   if (!has_sign) ++border, ++below;
-  for (uint32_t cell = 0; cell < std::size(cells_); ++cell) {
+  for (uint32_t cell = 0; cell < kMapCells; ++cell) {
     cells_[cell] = below << 16;
-    const uint32_t first = kLowest + (cell << 16);
+    const uint32_t first = kLowestCoded + (cell << 16);
     if (border == end || bits(*border) > (first | 0xffffu)) continue;
     cells_[cell] += 0xffffu - (bits(*border) - first);
     ++border, ++below;
     VS_CHECK(border == end || bits(*border) > (first | 0xffffu), "INTERNAL", "[dynamic map] two borders in a cell");
   }
+}
+
+DeviceMap DynamicMap::on(at::Device device) const {
+  const at::Tensor values = at::empty({256}, at::kFloat), cells = at::empty({kMapCells}, at::kInt);
+  std::memcpy(values.mutable_data_ptr(), values_, sizeof(values_));
+  std::memcpy(cells.mutable_data_ptr(), cells_, sizeof(cells_));
+  return {values.to(device), cells.to(device)};
 }
 
 const DynamicMap& DynamicMap::with_sign() {

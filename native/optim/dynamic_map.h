@@ -2,12 +2,17 @@
 // the next larger one. Best for values that span many orders of magnitude: "8-bit Optimizers via Block-wise Quantization",
 // arXiv 2110.02861.
 #pragma once
-#include <algorithm>
 #include <bit>
 
 #include "core/pch.h"
+#include "optim/dynamic_code.h"
 
 namespace vsgrpo {
+
+// A map as kernels read it.
+struct DeviceMap {
+  at::Tensor values, cells;  // float32 [256], int32 [kMapCells]
+};
 
 class DynamicMap {
  public:
@@ -22,25 +27,19 @@ class DynamicMap {
   // The code of the value nearest to x, that is at most 1 off 0; of two as near the lower.
   template <bool kSigned>
   uint8_t nearest(float x) const {
-    const uint32_t bits = std::bit_cast<uint32_t>(x), sign = bits >> 31;
-    // Below 0 the lower of two is the one further from 0: what lies on a border counts as beyond it.
-    const uint32_t magnitude = std::clamp((bits & 0x7fffffffu) + sign, kLowest, kHighest);
-    const uint32_t place = (cells_[(magnitude - kLowest) >> 16] + (magnitude & 0xffffu)) >> 16;
-    if constexpr (!kSigned) return static_cast<uint8_t>(place);
-    return static_cast<uint8_t>(sign ? 127u - std::min(place, 127u) : 127u + place);
+    return nearest_code<kSigned>(std::bit_cast<uint32_t>(x), cells_);
   }
 
- private:
-  // Bits of 2^-23, below which all is as near to 0, and of 1.
-  static constexpr uint32_t kLowest = 104u << 23, kHighest = 127u << 23;
+  DeviceMap on(at::Device device) const;
 
+ private:
   explicit DynamicMap(bool has_sign);
 
   float values_[256];
   // Positive floats are ordered as their bits are, and no two borders between neighbouring values share the upper 16 bits. So a
   // cell, one for each upper half, holds how many borders lie below it, and in its lower half what has to be added to a number's
   // lower half so that it overflows into the count just beyond the cell's own border.
-  uint32_t cells_[((kHighest - kLowest) >> 16) + 1];
+  uint32_t cells_[kMapCells];
 };
 
 }  // namespace vsgrpo

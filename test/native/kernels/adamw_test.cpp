@@ -1,4 +1,4 @@
-// The optimizer's kernels against the CPU's AdamW: weights, moments and masters after several clipped steps.
+// The optimizer's kernel against the CPU's AdamW: weights, moments and masters after several clipped steps.
 #include "kernel_test.h"
 #include "optim/adamw.h"
 
@@ -10,39 +10,49 @@ constexpr double kLr = 1e-3, kMaxNorm = 1.0;
 constexpr int kSteps = 3;
 const vsgrpo::AdamWOptions kOptions{0.9, 0.999, 1e-8, 0.1};
 
-// A parameter and its state as the kernels see them.
-struct State {
-  at::Tensor weight, low, grad, m, v;
+// One of the moments as the kernel sees it.
+struct KernelMoment {
+  at::Tensor values, absmax, map_values, map_cells;
 
-  State(const at::Tensor& start, at::ScalarType moments)
-      : weight(guarded(start)),
-        low(guarded(at::zeros(start.sizes(), at::kShort))),
-        grad(guarded(start.sizes(), at::kFloat)),
-        m(guarded(at::zeros(start.sizes(), moments))),
-        v(guarded(at::zeros(start.sizes(), moments))) {}
+  KernelMoment(const at::Tensor& weight, at::ScalarType type, const vsgrpo::DynamicMap& map) {
+    const auto zeros = vsgrpo::Moment::zeros_like(weight, type);
+    values = guarded(zeros.values);
+    if (!zeros.absmax.defined()) return;
+    const vsgrpo::DeviceMap there = map.on(at::kCPU);
+    absmax = guarded(zeros.absmax), map_values = guarded(there.values), map_cells = guarded(there.cells);
+  }
+
+  bool coded() const { return absmax.defined(); }
+  vsgrpo_adamw_codes codes() const {
+    if (!coded()) return {};
+    return {map_values.const_data_ptr<float>(), reinterpret_cast<const uint32_t*>(map_cells.const_data_ptr<int32_t>()),
+            absmax.mutable_data_ptr<float>()};
+  }
 };
 
-// {norm, factor} of all gradients.
-at::Tensor clip(std::vector<State>& states, double max_norm) {
-  int64_t count = 0;
-  for (const State& s : states) count += vsgrpo_squared_norm_sums(s.grad.numel());
-  const at::Tensor sums = guarded({count}, at::kDouble), out = guarded({2}, at::kDouble);
-  double* at = sums.mutable_data_ptr<double>();
-  for (const State& s : states) {
-    const vsgrpo_squared_norm_args args{sizeof(args), s.grad.numel(), s.grad.const_data_ptr<float>(), at};
-    run(vsgrpo_squared_norm(&args, nullptr));
-    at += vsgrpo_squared_norm_sums(s.grad.numel());
-  }
-  const vsgrpo_clip_args args{sizeof(args), count, sums.const_data_ptr<double>(), max_norm, out.mutable_data_ptr<double>()};
-  run(vsgrpo_clip(&args, nullptr));
-  return out;
-}
+// A parameter and its state as the kernel sees them.
+struct State {
+  at::Tensor weight, low, grad;
+  KernelMoment m, v;
+
+  State(const at::Tensor& start, at::ScalarType moments, at::ScalarType gradients = at::kFloat)
+      : weight(guarded(start)),
+        low(guarded(at::zeros(start.sizes(), at::kShort))),
+        grad(guarded(start.sizes(), gradients)),
+        m(start, moments, vsgrpo::DynamicMap::with_sign()),
+        v(start, moments, vsgrpo::DynamicMap::without_sign()) {}
+};
+
+// {norm, factor} as the kernel of gradient_norm.cu leaves them.
+at::Tensor clip_for(double norm) { return guarded(at::tensor({norm, std::min(1.0, kMaxNorm / (norm + 1e-6))}, at::kDouble)); }
 
 void update(State& s, const at::Tensor& clip, int step) {
   vsgrpo_adamw_args args{};
-  args.struct_size = sizeof(args), args.weight_type = type_of(s.weight), args.moment_type = type_of(s.m), args.count = s.weight.numel();
-  args.weight = s.weight.data_ptr(), args.low = s.low.mutable_data_ptr<int16_t>(), args.grad = s.grad.mutable_data_ptr<float>();
-  args.m = s.m.data_ptr(), args.v = s.v.data_ptr(), args.clip = clip.const_data_ptr<double>();
+  args.struct_size = sizeof(args), args.weight_type = type_of(s.weight), args.grad_type = type_of(s.grad), args.count = s.weight.numel();
+  args.weight = s.weight.data_ptr(), args.low = s.low.mutable_data_ptr<int16_t>(), args.grad = s.grad.data_ptr();
+  args.moment_type = s.m.coded() ? static_cast<int32_t>(VSGRPO_CODED) : type_of(s.m.values);
+  args.m = s.m.values.data_ptr(), args.v = s.v.values.data_ptr(), args.m_codes = s.m.codes(), args.v_codes = s.v.codes();
+  args.clip = clip.const_data_ptr<double>();
   args.gain1 = 0.1f, args.beta2 = 0.999f, args.gain2 = 0.001f, args.epsilon = 1e-8f;
   args.step = static_cast<float>(kLr / (1 - std::pow(kOptions.beta1, step))), args.root = static_cast<float>(std::sqrt(1 - std::pow(kOptions.beta2, step)));
   args.keep = s.weight.dim() > 1 ? static_cast<float>(1 - kLr * kOptions.weight_decay) : 1.0f;
@@ -56,15 +66,30 @@ std::vector<at::Tensor> starts(at::ScalarType dtype) {
   return {at::randn({300, 301}).to(dtype), at::randn({7}).to(dtype), at::randn({1, 2}).to(dtype)};
 }
 
+// How a case keeps its numbers.
+struct Types {
+  at::ScalarType weights, moments, gradients;
+};
+
+using Gradients = std::vector<std::vector<at::Tensor>>;  // of every step and parameter
+
+Gradients gradients_for(const std::vector<at::Tensor>& start, at::ScalarType type) {
+  Gradients grads(kSteps);
+  for (auto& step : grads) {
+    for (const at::Tensor& value : start) step.push_back(at::randn(value.sizes()).to(type));
+  }
+  return grads;
+}
+
 // The CPU's state after the same steps, by name.
-std::map<std::string, at::Tensor> reference(const std::vector<at::Tensor>& start, const std::vector<std::vector<at::Tensor>>& grads,
-                                            at::ScalarType moments, std::vector<double>& norms) {
+std::map<std::string, at::Tensor> reference(const std::vector<at::Tensor>& start, const Gradients& grads, const Types& types,
+                                            std::vector<double>& norms) {
   std::vector<vsgrpo::Parameter> parameters;
   std::vector<std::pair<std::string, vsgrpo::Parameter*>> named;
-  for (const at::Tensor& value : start) parameters.push_back({value.clone(), at::zeros(value.sizes())});
+  for (const at::Tensor& value : start) parameters.push_back({value.clone(), at::zeros(value.sizes(), types.gradients)});
   for (size_t i = 0; i < parameters.size(); ++i) named.emplace_back(kNames[i], &parameters[i]);
   vsgrpo::AdamWOptions options = kOptions;
-  options.moments = moments;
+  options.moments = types.moments, options.gradients = types.gradients;
   vsgrpo::AdamW optimizer(named, options);
   for (const auto& step : grads) {
     for (size_t i = 0; i < parameters.size(); ++i) parameters[i].grad.copy_(step[i]);
@@ -85,64 +110,89 @@ at::Tensor master(const at::Tensor& weight, const at::Tensor& low) {
   return ((weight.view(at::kShort).to(at::kInt) * 65536) + low.to(at::kInt)).view(at::kFloat);
 }
 
+// The kernel's states after the same steps, the same in every order of threads.
+std::vector<State> stepped(const std::vector<at::Tensor>& start, const Gradients& grads, const Types& types, const std::vector<double>& norms) {
+  std::vector<State> states;
+  in_every_order([&] {
+    states.clear();
+    for (const at::Tensor& value : start) states.emplace_back(value, types.moments, types.gradients);
+    for (int step = 0; step < kSteps; ++step) {
+      const at::Tensor clip = clip_for(norms[static_cast<size_t>(step)]);
+      for (size_t i = 0; i < states.size(); ++i) {
+        states[i].grad.copy_(grads[static_cast<size_t>(step)][i]);
+        update(states[i], clip, step + 1);
+      }
+    }
+    std::vector<at::Tensor> out;
+    for (const State& s : states) out.insert(out.end(), {s.weight, s.low, s.m.values, s.v.values, s.grad});
+    return out;
+  });
+  return states;
+}
+
+void check_moment(const std::string& name, const KernelMoment& moment, const std::map<std::string, at::Tensor>& expected, const std::string& key,
+                  double absolute) {
+  const at::Tensor values = expected.at(key);
+  REQUIRE(moment.coded() == (values.scalar_type() == at::kByte));
+  if (!moment.coded()) {
+    check_near(name_of(name, values.scalar_type()), moment.values, values, absolute, values.scalar_type() == at::kFloat ? 1e-6 : 1.0 / 128);
+    return;
+  }
+  // A last bit may move a number over the border between two codes, and then to the next.
+  check_near(name + " codes", moment.values.to(at::kInt), values.to(at::kInt), 1);
+  check_near(name + " codes that differ", moment.values.ne(values).to(at::kFloat).mean(), at::zeros({}), 1e-4);
+  check_near(name + " absmax", moment.absmax, expected.at(key + "_absmax"), 0, 1e-6);
+}
+
+void check_states(const std::vector<State>& states, const std::map<std::string, at::Tensor>& expected, const Types& types) {
+  for (size_t i = 0; i < states.size(); ++i) {
+    const State& s = states[i];
+    const at::Tensor low = types.weights == at::kFloat ? s.low : expected.at(kNames[i] + ".low");
+    // A last bit of the sums decides some of the moments' roundings, in any of the steps; one is at most about kLr long.
+    const double flipped = types.moments == at::kFloat ? 1e-7 : kSteps * kLr / (types.moments == at::kBFloat16 ? 256 : 16);
+    check_near(name_of("master", types.weights), master(s.weight, s.low), master(expected.at(kNames[i] + ".weight"), low), flipped, 6e-7);
+    check_moment("m", s.m, expected, kNames[i] + ".m", 1e-9);
+    check_moment("v", s.v, expected, kNames[i] + ".v", 1e-12);
+    CHECK_EQ(s.grad.abs().max().item<float>(), 0.0f);
+  }
+}
+
 }  // namespace
 
-TEST_CASE("the AdamW kernels give the CPU optimizer's norms, weights, masters and moments") {
+TEST_CASE("the AdamW kernel gives the CPU optimizer's weights, masters and moments") {
   const Report report;
   at::manual_seed(13);
-  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
-    for (const auto moments : {at::kFloat, at::kBFloat16}) {
-      const std::vector<at::Tensor> start = starts(dtype);
-      std::vector<std::vector<at::Tensor>> grads(kSteps);
-      for (auto& step : grads) step = starts(at::kFloat);
-      std::vector<double> norms;
-      const auto expected = reference(start, grads, moments, norms);
-      std::vector<State> states;
-      const auto results = in_every_order([&] {
-        states.clear();
-        for (const at::Tensor& value : start) states.emplace_back(value, moments);
-        std::vector<at::Tensor> out;
-        for (int step = 0; step < kSteps; ++step) {
-          for (size_t i = 0; i < states.size(); ++i) states[i].grad.copy_(grads[static_cast<size_t>(step)][i]);
-          const at::Tensor factor = clip(states, kMaxNorm);
-          for (State& s : states) update(s, factor, step + 1);
-          out.push_back(factor);
-        }
-        for (const State& s : states) out.insert(out.end(), {s.weight, s.low, s.m, s.v, s.grad});
-        return out;
-      });
-      for (size_t step = 0; step < kSteps; ++step) check_near("gradient norm", results[step][0], at::scalar_tensor(norms[step], at::kDouble), 0, 1e-12);
-      for (size_t i = 0; i < states.size(); ++i) {
-        const State& s = states[i];
-        const auto state = [&](const char* part) { return expected.at(kNames[i] + part); };
-        const at::Tensor low = dtype == at::kFloat ? s.low : state(".low");
-        // A last bit of the sums decides some of the moments' random roundings; a step is at most about 1e-3.
-        const double flipped = moments == at::kFloat ? 1e-7 : 1e-3 / 256;
-        check_near(name_of("master", dtype), master(s.weight, s.low), master(state(".weight"), low), flipped, 6e-7);
-        check_near(name_of("m", moments), s.m, state(".m"), 1e-9, moments == at::kFloat ? 1e-6 : 1.0 / 128);
-        check_near(name_of("v", moments), s.v, state(".v"), 1e-12, moments == at::kFloat ? 1e-6 : 1.0 / 128);
-        CHECK_EQ(s.grad.abs().max().item<float>(), 0.0f);
+  for (const auto weights : {at::kFloat, at::kBFloat16}) {
+    for (const auto moments : {at::kFloat, at::kBFloat16, at::kByte}) {
+      for (const auto gradients : {at::kFloat, at::kBFloat16}) {
+        const Types types{weights, moments, gradients};
+        const std::vector<at::Tensor> start = starts(weights);
+        const Gradients grads = gradients_for(start, gradients);
+        std::vector<double> norms;
+        const auto expected = reference(start, grads, types, norms);
+        check_states(stepped(start, grads, types, norms), expected, types);
       }
     }
   }
 }
 
-TEST_CASE("a gradient that is not finite leaves weights and moments alone and is cleared") {
+TEST_CASE("the AdamW kernel leaves weights and moments alone where the norm is not finite, and clears the gradient") {
   at::manual_seed(14);
-  std::vector<State> states{{at::randn({5, 5}), at::kFloat}};
-  const at::Tensor before = states[0].weight.clone();
-  states[0].grad.fill_(1.0f);
-  states[0].grad[2][2] = std::numeric_limits<float>::infinity();
-  const at::Tensor factor = clip(states, 0);
-  CHECK(std::isinf(factor[0].item<double>()) && std::isnan(factor[1].item<double>()));
-  update(states[0], factor, 1);
-  CHECK(states[0].weight.equal(before));
-  CHECK_EQ(states[0].m.abs().max().item<float>() + states[0].grad.abs().max().item<float>(), 0.0f);
+  const at::Tensor clip = guarded(at::tensor({INFINITY, NAN}, at::kDouble));
+  for (const auto moments : {at::kFloat, at::kByte}) {
+    State state(at::randn({70, 70}), moments);
+    const at::Tensor before = state.weight.clone(), m = state.m.values.clone();
+    state.grad.fill_(1.0f);
+    update(state, clip, 1);
+    CHECK(state.weight.equal(before) && state.m.values.equal(m));
+    CHECK_EQ(state.grad.abs().max().item<float>(), 0.0f);
+  }
 }
 
-TEST_CASE("without a limit, and below it, gradients keep their size") {
-  std::vector<State> states{{at::zeros({4}), at::kFloat}};
-  states[0].grad.fill_(0.25f);
-  for (const double limit : {0.0, 0.6}) CHECK_EQ(clip(states, limit)[1].item<double>(), 1.0);
-  CHECK_LE(std::abs(clip(states, 0.25)[1].item<double>() - 0.5), 1e-5);
+TEST_CASE("the AdamW kernel codes blocks without gradient as zeros") {
+  State state(at::ones({20, 256}), at::kByte);
+  state.grad.zero_();
+  update(state, clip_for(1), 1);
+  CHECK(state.m.values.eq(127).all().item<bool>());
+  CHECK_EQ(state.m.absmax.abs().max().item<float>() + state.v.absmax.abs().max().item<float>(), 0.0f);
 }

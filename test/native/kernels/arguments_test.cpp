@@ -124,6 +124,9 @@ TEST_CASE("sampling and optimizer settings out of range are refused") {
   auto adamw = sized<vsgrpo_adamw_args>();
   adamw.count = 4, adamw.weight_type = VSGRPO_BFLOAT16, adamw.weight = adamw.m = adamw.v = adamw.grad = kArray;
   refuses(vsgrpo_adamw, adamw, [](auto&) {}, VSGRPO_NULL_POINTER, "[adamw] low");
+  refuses(vsgrpo_adamw, adamw, [](auto& a) { a.moment_type = 3; }, VSGRPO_UNSUPPORTED, "moment_type");
+  refuses(vsgrpo_adamw, adamw, [](auto& a) { a.grad_type = VSGRPO_CODED; }, VSGRPO_UNSUPPORTED, "grad_type");
+  refuses(vsgrpo_adamw, adamw, [](auto& a) { a.weight_type = VSGRPO_FLOAT32, a.moment_type = VSGRPO_CODED; }, VSGRPO_NULL_POINTER, "[adamw] m_codes");
 }
 
 TEST_CASE("rope sections must fill half a head") {

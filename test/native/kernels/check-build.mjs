@@ -44,7 +44,9 @@ function findNvcc() {
 /** What the library is made of: a build with the same hash is current. */
 function sourceHash(version) {
   const hash = createHash('sha256').update(`${version} ${libtorchFolder(root) ?? ''}`)
-  const shared = ['core/host_device.h', 'ops/grpo_terms.h', 'ops/uniform.h'].map((file) => join(root, 'native', file))
+  const shared = ['core/host_device.h', 'ops/grpo_terms.h', 'ops/uniform.h', 'optim/dynamic_code.h'].map((file) =>
+    join(root, 'native', file),
+  )
   const own = readdirSync(sources).filter((file) => !file.endsWith('.md'))
   for (const file of [...own.map((file) => join(sources, file)), ...shared])
     hash.update(file).update(readFileSync(file))
