@@ -28,23 +28,26 @@ void add(MemoryInUse& memory, Qwen2VL& model) {
   if (model.gpu_batch()) memory.decoding += model.gpu_batch()->bytes();
 }
 
-Napi::Object js_memory(Napi::Env env, const GpuMemory& memory) {
+Napi::Object js_bytes(Napi::Env env, std::initializer_list<std::pair<const char*, int64_t>> parts) {
   Napi::Object out = Napi::Object::New(env);
-  out.Set("totalBytes", static_cast<double>(memory.device_total));
-  out.Set("freeBytes", static_cast<double>(memory.device_free));
-  out.Set("allocatedBytes", static_cast<double>(memory.allocated));
-  out.Set("peakBytes", static_cast<double>(memory.peak));
-  out.Set("reservedBytes", static_cast<double>(memory.reserved));
+  for (const auto& [name, bytes] : parts) out.Set(name, static_cast<double>(bytes));
   return out;
 }
 
+Napi::Object js_memory(Napi::Env env, const GpuMemory& memory) {
+  return js_bytes(env, {{"totalBytes", memory.device_total},
+                        {"freeBytes", memory.device_free},
+                        {"allocatedBytes", memory.allocated},
+                        {"peakBytes", memory.peak},
+                        {"reservedBytes", memory.reserved}});
+}
+
 Napi::Object js_memory(Napi::Env env, const MemoryInUse& memory) {
-  Napi::Object out = Napi::Object::New(env);
-  out.Set("weights", static_cast<double>(memory.weights));
-  out.Set("reference", static_cast<double>(memory.reference));
-  out.Set("gradients", static_cast<double>(memory.gradients));
-  out.Set("optimizer", static_cast<double>(memory.optimizer));
-  out.Set("decoding", static_cast<double>(memory.decoding));
+  Napi::Object out = js_bytes(env, {{"weights", memory.weights},
+                                    {"reference", memory.reference},
+                                    {"gradients", memory.gradients},
+                                    {"optimizer", memory.optimizer},
+                                    {"decoding", memory.decoding}});
   if (memory.gpu) out.Set("gpu", js_memory(env, *memory.gpu));
   return out;
 }
