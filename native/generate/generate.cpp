@@ -13,6 +13,7 @@
 #include "ops/attention.h"
 #include "ops/bf16_dot.h"
 #include "ops/bf16_gemm.h"
+#include "ops/float_dot.h"
 #include "ops/matmul.h"
 #include "ops/rows.h"
 
@@ -46,10 +47,10 @@ class Generation {
 
  private:
   int64_t rows() const { return static_cast<int64_t>(completions_.size()); }
-  // Rows that a decoding step computes: a few bfloat16 ones are multiplied as they are, others in buckets.
+  // Rows that a decoding step computes: a few are multiplied as they are, others in buckets.
   int64_t padded_rows(int64_t count) const {
-    const bool few = model_.options().dtype == at::kBFloat16 && bf16::available() && count <= bf16::kDotRows;
-    return few ? count : bucket_rows(count, 8);
+    const bool short_type = model_.options().dtype == at::kBFloat16 && bf16::available();
+    return count <= (short_type ? bf16::kDotRows : kFloatDotRows) ? count : bucket_rows(count, 8);
   }
   Completion& completion(int64_t row) { return completions_[static_cast<size_t>(row)]; }
   int64_t prompt_of(int64_t row) const { return row / options_.num_generations; }

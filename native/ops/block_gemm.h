@@ -20,7 +20,7 @@ struct BlockShape {
 inline void block_gemm(const BlockShape& s, const float* a, int64_t lda, const float* b, bool add, float* c, int64_t ldc) {
   if (s.m == 0 || s.n == 0 || s.k == 0) return;
 #ifdef CPUBLAS_BRGEMM_F32F32F32
-  static const bool fast = __builtin_cpu_supports("avx512f") && at::globalContext().userEnabledMkldnn();
+  static const bool fast = __builtin_cpu_supports("avx2") && at::globalContext().userEnabledMkldnn();
   if (fast) return at::native::cpublas::brgemm(s.m, s.n, s.k, lda, s.n, ldc, add, a, b, c, /*is_vnni=*/false);
 #endif
   gemm_nn(s.m, s.n, s.k, {a, lda}, {b, s.n}, add ? 1.0f : 0.0f, c, ldc);

@@ -22,15 +22,23 @@ struct RowSummary {
 };
 
 RowSummary summarize(const float* row, int64_t vocab, float inverse_t) {
+  // Pieces, whose sums are added in double: a vocabulary's worth of small terms would not count beside a large float.
+  constexpr int64_t piece = 1024;
   const float top = largest(row, vocab) * inverse_t;
-  float sum = 0, weighted = 0;
-#pragma omp simd reduction(+ : sum, weighted)
-  for (int64_t j = 0; j < vocab; ++j) {
-    const float z = row[j] * inverse_t - top, e = fast_exp(z);
-    sum += e;
-    weighted += e * z;
+  double sum = 0, weighted = 0;
+  for (int64_t begin = 0; begin < vocab; begin += piece) {
+    const int64_t end = std::min(vocab, begin + piece);
+    float part = 0, weighted_part = 0;
+#pragma omp simd reduction(+ : part, weighted_part)
+    for (int64_t j = begin; j < end; ++j) {
+      const float z = row[j] * inverse_t - top, e = fast_exp(z);
+      part += e;
+      weighted_part += e * z;
+    }
+    sum += part;
+    weighted += weighted_part;
   }
-  return {top + std::log(sum), top + weighted / sum, top};
+  return {top + static_cast<float>(std::log(sum)), top + static_cast<float>(weighted / sum), top};
 }
 
 // logits -> d loss / d logits. With p = softmax(z), H = lse - E[z]:

@@ -8,8 +8,9 @@ import { readWeights, relativeDifference, tinyFolder, tinyTrainer } from './tiny
 const folder = tinyFolder()
 
 async function train(name: string, args: GRPOConfig): Promise<Float32Array> {
-  // Epsilon well above the rounding of small gradients, which Adam would blow up.
-  const common: GRPOConfig = { maxSteps: 3, learningRate: 1e-2, adamEpsilon: 1e-3, beta: 0.05, numIterations: 2 }
+  // Epsilon well above the rounding of small gradients, which Adam would blow up. All steps learn from one generation: weights
+  // that differ by their rounding may draw another token where a random number meets the border between two.
+  const common: GRPOConfig = { maxSteps: 3, learningRate: 1e-2, adamEpsilon: 1e-3, beta: 0.05, numIterations: 3 }
   const { trainer, policy } = await tinyTrainer(folder.dir, { ...common, ...args })
   await trainer.train()
   const saved = join(folder.dir, name)
