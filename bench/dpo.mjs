@@ -1,11 +1,11 @@
 /**
  * How long an optimizer step of DPO takes when the prompt is computed once for both answers, reference policy and AdamW
- * included, in bfloat16, full fine-tuning: ours against ourselves with every answer behind its own copy of the prompt, which
+ * included, full fine-tuning: ours against ourselves with every answer behind its own copy of the prompt, which
  * is what other trainers compute. `difference` says how far the two runs' numbers are apart after the last step.
  */
 import { duelOfSharing } from './rig/duel.mjs'
 import { checkpointDir, rowsFile } from './rig/inputs.mjs'
-import { build, readOptions, report } from './rig/record.mjs'
+import { build, dtypeOf, readOptions, report } from './rig/record.mjs'
 import { model, promptTokens, workloadOf } from './rig/workloads.mjs'
 
 /** @param {readonly string[]} args */
@@ -23,13 +23,15 @@ export async function main(args) {
   const { newTokens } = workload
   const checkpoint = await checkpointDir(model)
   const rows = await rowsFile(workload, pairs * (warmup + steps))
-  const job = { task: 'dpo-step', checkpoint, rows, pairs, newTokens, warmup, steps, seed: 1 }
+  const dtype = dtypeOf(options)
+  const job = { task: 'dpo-step', dtype, checkpoint, rows, pairs, newTokens, warmup, steps, seed: 1 }
   const measured = await duelOfSharing(job, options)
   report(
     `dpo-${workload.name}`,
     {
       benchmark: 'dpo',
       workload: workload.name,
+      dtype,
       shape: { promptTokens: promptTokens(workload), pairs, newTokens, model },
       ...measured,
       difference: differenceOf(measured.ours.trials[0]?.log ?? {}, measured.peer.trials[0]?.log ?? {}),

@@ -1,10 +1,10 @@
 /**
  * How long log-probabilities of a group's completions and the gradients of all weights take, against transformers with
- * every completion behind its own copy of the prompt, in bfloat16.
+ * every completion behind its own copy of the prompt, in bfloat16 or float32.
  */
 import { best, checkpointingWays, duel, ratioOf } from './rig/duel.mjs'
 import { checkpointDir, rowsFile } from './rig/inputs.mjs'
-import { build, readOptions, report } from './rig/record.mjs'
+import { build, dtypeOf, readOptions, report } from './rig/record.mjs'
 import { model, promptTokens, workloadOf } from './rig/workloads.mjs'
 
 /** @param {readonly string[]} args */
@@ -17,8 +17,10 @@ export async function main(args) {
   const { group, newTokens } = workload
   const { warmup, steps } = options
   const checkpoint = await checkpointDir(model)
+  const dtype = dtypeOf(options)
   const job = {
     task: 'forward-backward',
+    dtype,
     checkpoint,
     rows: await rowsFile(workload, 1),
     group,
@@ -35,6 +37,7 @@ export async function main(args) {
     {
       benchmark: 'forward-backward',
       workload: workload.name,
+      dtype,
       shape: { promptTokens: promptTokens(workload), group, newTokens, model },
       ours,
       ...(fastest ? { peer: { name: 'transformers', ...fastest }, ...ratioOf(fastest, ours), peerWays: peer } : {}),

@@ -1,10 +1,10 @@
 /**
- * Tokens per second of sampling, vision tower and prompt included, against transformers' `generate` in bfloat16: a group on
+ * Tokens per second of sampling, vision tower and prompt included, against transformers' `generate` in bfloat16 or float32: a group on
  * workload C's prompt (1,016 tokens, 14 completions of 128 tokens), or one completion of it, where nothing can be shared.
  */
 import { duel, isPeer, ratioOf } from './rig/duel.mjs'
 import { checkpointDir, rowsFile } from './rig/inputs.mjs'
-import { build, readOptions, report } from './rig/record.mjs'
+import { build, dtypeOf, readOptions, report } from './rig/record.mjs'
 import { model, promptTokens, workloadOf } from './rig/workloads.mjs'
 
 /** @param {readonly string[]} args */
@@ -21,7 +21,8 @@ export async function main(args) {
   const rows = await rowsFile(workload, 1)
   const { newTokens } = workload
   const { warmup, steps } = options
-  const job = { task: 'generate', checkpoint, rows, group, newTokens, warmup, steps, seed: 1 }
+  const dtype = dtypeOf(options)
+  const job = { task: 'generate', dtype, checkpoint, rows, group, newTokens, warmup, steps, seed: 1 }
   const hasPeer = isPeer(options.peer, ['transformers'])
   const { ours, peer } = await duel({ ours: job, ...(hasPeer ? { peer: { transformers: job } } : {}) }, options)
   const rate = ({ seconds, ...others }) => ({ tokensPerSecond: (group * newTokens) / seconds, seconds, ...others })
@@ -30,6 +31,7 @@ export async function main(args) {
     {
       benchmark: 'generate',
       workload: `C, ${options.batch}`,
+      dtype,
       shape: { promptTokens: promptTokens(workload), group, newTokens, model },
       ours: rate(ours),
       ...(peer

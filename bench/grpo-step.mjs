@@ -1,11 +1,11 @@
 /**
- * How long an optimizer step of GRPO takes, sampling, reference policy, rewards and AdamW included, in bfloat16, full
- * fine-tuning, beta 0.04: ours against TRL's GRPOTrainer on the same checkpoint and images. Workload D, a video, which TRL
- * does not take, is measured against ourselves with nothing shared.
+ * How long an optimizer step of GRPO takes, sampling, reference policy, rewards and AdamW included, full
+ * fine-tuning, beta 0.04, in bfloat16 or float32: ours against TRL's GRPOTrainer on the same checkpoint and images. Workload D,
+ * a video, which TRL does not take, is measured against ourselves with nothing shared.
  */
 import { best, checkpointingWays, duel, duelOfSharing, ratioOf } from './rig/duel.mjs'
 import { checkpointDir, rowsFile } from './rig/inputs.mjs'
-import { build, readOptions, report } from './rig/record.mjs'
+import { build, dtypeOf, readOptions, report } from './rig/record.mjs'
 import { model, promptTokens, workloadOf } from './rig/workloads.mjs'
 
 /** @param {readonly string[]} args */
@@ -15,8 +15,9 @@ export async function main(args) {
   const workload = workloadOf(options.workload ?? '')
   build()
   const measured = workload.frames > 0 ? await sharing(workload, options) : await against(workload, options)
-  const result = { benchmark: 'grpo-step', workload: workload.name, shape: shapeOf(workload), ...measured }
-  report(`grpo-step-${workload.name}`, result, options)
+  const dtype = dtypeOf(options)
+  const result = { benchmark: 'grpo-step', workload: workload.name, dtype, shape: shapeOf(workload), ...measured }
+  report(`grpo-step-${workload.name}${dtype === 'float32' ? '-float32' : ''}`, result, options)
 }
 
 /** @param {import('./rig/workloads.mjs').Workload} workload */
@@ -28,14 +29,15 @@ export function shapeOf(workload) {
 /**
  * What both workers are told about a workload.
  * @param {import('./rig/workloads.mjs').Workload} workload
- * @param {{ warmup: number, steps: number }} options
+ * @param {{ warmup: number, steps: number, dtype: string }} options
  */
-export async function stepJob(workload, { warmup, steps }) {
+export async function stepJob(workload, { warmup, steps, dtype }) {
   const checkpoint = await checkpointDir(model)
   const rows = await rowsFile(workload, warmup + steps)
   const { group, newTokens } = workload
   return {
     task: 'grpo-step',
+    dtype: dtypeOf({ dtype }),
     checkpoint,
     rows,
     questions: workload.questions.length,
@@ -54,7 +56,7 @@ export function stepFigures({ seconds, ...others }) {
 
 async function against(workload, options) {
   const job = await stepJob(workload, options)
-  // Weights in bfloat16 without autocast on top: TRL's faster way on a CPU.
+  // Weights without autocast on top: TRL's faster way on a CPU.
   const peerJobs = checkpointingWays(options.peer, ['trl'], { ...job, autocast: false })
   const lean = { ...job, lean: true }
   const { ours, lean: leanOurs, peer } = await duel({ ours: job, lean, peer: peerJobs }, options)

@@ -67,12 +67,12 @@ export function tableOf(results) {
   return [...head, ...rows].join('\n')
 }
 
-function titleOf({ benchmark, workload, shape }) {
+function titleOf({ benchmark, workload, dtype, shape, ours }) {
   const { promptTokens, questions = 1, pairs, group, newTokens } = shape
   if (!promptTokens) return `\`${benchmark}\``
   const answers = pairs ? `${pairs} pairs` : `${questions > 1 ? `${questions} x ` : ''}${group} completions`
   const sizes = `${promptTokens} + ${newTokens} tokens, ${answers}`
-  return `\`${benchmark}\` ${workload}: ${sizes}`
+  return `\`${benchmark}\` ${workload}: ${sizes}${dtype === 'float32' ? `, float32 (${ours.versions.cpu})` : ''}`
 }
 
 function measureOf({ benchmark }) {

@@ -7,6 +7,6 @@ import { stepArgs } from './grpo-step.mjs'
 export async function planStep(job) {
   const begun = performance.now()
   const trainDataset = jsonl(job.rows)
-  const made = await plan({ model: job.checkpoint, dtype: 'bfloat16', trainDataset, args: stepArgs(job) })
+  const made = await plan({ model: job.checkpoint, dtype: job.dtype, trainDataset, args: stepArgs(job) })
   return { seconds: [(performance.now() - begun) / 1000], plan: made }
 }

@@ -80,7 +80,7 @@ def config_of(job):
         output_dir=job["scratch"],
         use_cpu=not is_gpu(job),
         bf16=job["autocast"],
-        model_init_kwargs={"dtype": "bfloat16"},
+        model_init_kwargs={"dtype": job.get("dtype", "bfloat16")},
         gradient_checkpointing=job["checkpointing"],
         per_device_train_batch_size=group,
         # A prompt's completions at a time: the groups of a whole step would not fit together.

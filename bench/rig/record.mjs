@@ -7,6 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { bootstrap } from '../../src/setup/bootstrap.mjs'
+import { loadAddon } from '../ours/addon.mjs'
 import { medianOfEach, summarise } from './statistics.mjs'
 import { forgetTrials } from './trials.mjs'
 
@@ -23,6 +24,7 @@ const shared = {
   warmup: { type: 'string', default: '1' },
   steps: { type: 'string', default: '3' },
   threads: { type: 'string', default: '2' },
+  dtype: { type: 'string', default: 'auto' },
 }
 
 /**
@@ -39,7 +41,20 @@ export function readOptions(args, own = {}) {
     }
     values[name] = value
   }
+  const { dtype } = values
+  if (!['auto', 'bfloat16', 'float32'].includes(dtype))
+    throw new Error(`[--dtype] expected auto, bfloat16 or float32, got '${dtype}'`)
   return values
+}
+
+/**
+ * What weights and arithmetic are in on both sides. auto: bfloat16 where the processor multiplies it, as loadModel chooses, since
+ * the peers are faster in float32 elsewhere.
+ * @param {{ dtype: string }} options
+ */
+export function dtypeOf({ dtype }) {
+  if (dtype !== 'auto') return dtype
+  return /amx|avx512[_-]?bf16/i.test(loadAddon().buildInfo().cpu) ? 'bfloat16' : 'float32'
 }
 
 /** Builds what our side runs, unless VSGRPO_ADDON names a build of the addon. */
