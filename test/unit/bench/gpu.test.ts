@@ -32,11 +32,9 @@ const { packWhole } = await bench<{
 }>('ours/forest.mjs')
 
 describe('a step that is to take the least memory', () => {
-  it('asks of a GPU only for what its optimizer has', () => {
+  it('keeps gradients and moments in the smallest types', () => {
     const job = { questions: 1, group: 2, newTokens: 4, warmup: 1, steps: 1, seed: 1, lean: true }
     expect(stepArgs(job)).toMatchObject({ optimStateDtype: 'int8', gradDtype: 'bfloat16' })
-    expect(stepArgs({ ...job, device: 'cuda' })).toMatchObject({ optimStateDtype: 'bfloat16' })
-    expect(stepArgs({ ...job, device: 'cuda' })).not.toHaveProperty('gradDtype')
   })
 })
 
