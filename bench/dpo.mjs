@@ -1,7 +1,7 @@
 /**
  * How long an optimizer step of DPO takes when the prompt is computed once for both answers, reference policy and AdamW
- * included, full fine-tuning: ours against ourselves with every answer behind its own copy of the prompt, which
- * is what other trainers compute. `difference` says how far the two runs' numbers are apart after the last step.
+ * included, full fine-tuning: ours against ourselves with every answer behind its own copy of the prompt, which is what
+ * other trainers compute. `difference` says how far the two runs' numbers are apart after the last step.
  */
 import { duelOfSharing } from './rig/duel.mjs'
 import { checkpointDir, rowsFile } from './rig/inputs.mjs'

@@ -1,6 +1,7 @@
 /**
- * Tokens per second of sampling, vision tower and prompt included, against transformers' `generate` in bfloat16 or float32: a group on
- * workload C's prompt (1,016 tokens, 14 completions of 128 tokens), or one completion of it, where nothing can be shared.
+ * Tokens per second of sampling, vision tower and prompt included, against transformers' `generate` in bfloat16 or float32: a
+ * group on workload C's prompt (1,016 tokens, 14 completions of 128 tokens), or one completion of it, where nothing can be
+ * shared.
  */
 import { duel, isPeer, ratioOf } from './rig/duel.mjs'
 import { checkpointDir, rowsFile } from './rig/inputs.mjs'

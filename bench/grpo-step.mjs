@@ -17,7 +17,7 @@ export async function main(args) {
   const measured = workload.frames > 0 ? await sharing(workload, options) : await against(workload, options)
   const dtype = dtypeOf(options)
   const result = { benchmark: 'grpo-step', workload: workload.name, dtype, shape: shapeOf(workload), ...measured }
-  report(`grpo-step-${workload.name}${dtype === 'float32' ? '-float32' : ''}`, result, options)
+  report(`grpo-step-${workload.name}`, result, options)
 }
 
 /** @param {import('./rig/workloads.mjs').Workload} workload */

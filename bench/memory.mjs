@@ -22,6 +22,7 @@ export async function main(args) {
     {
       benchmark: 'memory',
       workload: workload.name,
+      dtype: job.dtype,
       shape: shapeOf(workload),
       ours,
       ...(leanest

@@ -3,7 +3,7 @@
  * measured, on workloads A to C. Aims: memory within 10 %, time within 30 %. The machine should be doing nothing else.
  */
 import { stepFigures, stepJob } from './grpo-step.mjs'
-import { build, figures, identity, readOptions, report } from './rig/record.mjs'
+import { build, dtypeOf, figures, identity, readOptions, report } from './rig/record.mjs'
 import { median } from './rig/statistics.mjs'
 import { runTrials } from './rig/trials.mjs'
 import { oursWorker } from './rig/workers.mjs'
@@ -20,7 +20,7 @@ export async function main(args) {
   for (const name of names) workloads[name] = await compare(workloadOf(name), options)
   const errors = Object.values(workloads).map(({ error }) => error)
   const isWithin = errors.every(({ memory, time }) => Math.abs(memory) <= aims.memory && Math.abs(time) <= aims.time)
-  report('plan', { benchmark: 'plan', aims, isWithin, workloads }, options)
+  report('plan', { benchmark: 'plan', dtype: dtypeOf(options), aims, isWithin, workloads }, options)
 }
 
 /** A plan before each trial of steps, both in processes of their own. */

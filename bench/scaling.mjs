@@ -4,7 +4,7 @@
  */
 import { stepFigures, stepJob } from './grpo-step.mjs'
 import { best, checkpointingWays, duel, ratioOf } from './rig/duel.mjs'
-import { build, readOptions, report } from './rig/record.mjs'
+import { build, dtypeOf, readOptions, report } from './rig/record.mjs'
 import { images, model, promptTokens } from './rig/workloads.mjs'
 
 const centre = { images: 8, size: 308, group: 8, newTokens: 32 }
@@ -19,7 +19,8 @@ export async function main(args) {
     curves[axis] = []
     for (const value of values) curves[axis].push(await point({ ...centre, [axis]: value }, options))
   }
-  report('scaling', { benchmark: 'scaling', shape: { ...centre, model }, curves }, options)
+  const dtype = dtypeOf(options)
+  report('scaling', { benchmark: 'scaling', dtype, shape: { ...centre, model }, curves }, options)
 }
 
 async function point(shape, options) {

@@ -100,7 +100,7 @@ export function figures(trials) {
 }
 
 /**
- * Prints a result and writes it where the command line says.
+ * Prints a result and writes it where the command line says; one in float32 to a file of its own.
  * @param {string} name of the file in bench/results that --save writes
  * @param {object} result
  * @param {{ json?: string, save?: boolean, threads: number }} options
@@ -108,7 +108,8 @@ export function figures(trials) {
 export function report(name, result, { json, save, threads }) {
   const text = `${JSON.stringify({ ...result, ...circumstances(threads) }, null, 2)}\n`
   process.stdout.write(text)
-  const files = [...(json ? [resolve(json)] : []), ...(save ? [join(root, 'bench/results', `${name}.json`)] : [])]
+  const saved = `${name}${result.dtype === 'float32' ? '-float32' : ''}.json`
+  const files = [...(json ? [resolve(json)] : []), ...(save ? [join(root, 'bench/results', saved)] : [])]
   for (const file of files) {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, text)
