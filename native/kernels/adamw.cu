@@ -132,17 +132,13 @@ __device__ int64_t place_of(int64_t block, int round) {
   return block * VSGRPO_CODED_BLOCK + (round * static_cast<int>(kWarp) + static_cast<int>(threadIdx.x % kWarp)) * kWidth;
 }
 
-struct Larger {
-  __device__ float operator()(float a, float b) const { return a > b ? a : b; }
-};
-
 // The largest size of all values of a block; every lane calls it.
 __device__ float largest_of(const Lane& values) {
   float own = 0;
 #pragma unroll
   for (int r = 0; r < kRounds; ++r) {
 #pragma unroll
-    for (int i = 0; i < kWidth; ++i) own = Larger()(fabsf(values[r][i]), own);
+    for (int i = 0; i < kWidth; ++i) own = fmaxf(own, fabsf(values[r][i]));
   }
   return warp_reduce(own, Larger());
 }

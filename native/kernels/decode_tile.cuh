@@ -193,10 +193,6 @@ class DecodeTile {
     }
   }
 
-  struct Larger {
-    __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
-  };
-
   __device__ float top_of(int query) const {
     float top = shared_.tops[0][query];
     for (int warp = 1; warp < kDecodeWarps; ++warp) top = fmaxf(top, shared_.tops[warp][query]);

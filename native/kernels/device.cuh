@@ -73,6 +73,10 @@ struct Sum {
   }
 };
 
+struct Larger {
+  __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
+};
+
 // Of the kLanes lanes around the caller; the order of the operands differs by lane, so take one lane's result where `merge`
 // is not symmetric to the last bit.
 template <int kLanes = kWarp, typename V, typename Merge>
