@@ -16,8 +16,14 @@ export interface Sequence {
   readonly learnsPrompt?: boolean
 }
 
+/** A forest with its media as they are: what an engine's `Batch` says of them depends on which features it has. */
+export interface PackedBatch extends Pick<Batch, 'ids' | 'offsets' | 'parents' | 'positions'> {
+  /** [M] in the order in which their placeholders stand in `ids`. */
+  readonly media: readonly Media[]
+}
+
 export interface PackedPrompts {
-  readonly batch: Batch
+  readonly batch: PackedBatch
   /** [P] leaf segment of each prompt. */
   readonly leaves: Int32Array
   /** [P] position of the first new token. */
@@ -25,7 +31,7 @@ export interface PackedPrompts {
 }
 
 export interface PackedSequences {
-  readonly batch: Batch
+  readonly batch: PackedBatch
   readonly targets: Targets
   /** [B + 1] first target of each sequence. */
   readonly offsets: Int32Array
@@ -71,7 +77,7 @@ export function packSequences(sequences: readonly Sequence[]): PackedSequences {
 }
 
 /** The packed rows of a prompt, whose last segment is `leaf`. */
-function promptRows(batch: Batch, leaf: number): number[] {
+function promptRows(batch: PackedBatch, leaf: number): number[] {
   if (leaf < 0) return []
   const begin = batch.offsets[leaf] ?? 0
   const own = Array.from({ length: (batch.offsets[leaf + 1] ?? 0) - begin }, (_, t) => begin + t)
@@ -214,7 +220,7 @@ class Forest {
     return this.add({ parent: leaf, ids, position: (_, row) => prompt.nextPosition + row })
   }
 
-  build(): Batch {
+  build(): PackedBatch {
     const offsets = new Int32Array(this.segments.length + 1)
     this.segments.forEach(({ ids }, s) => {
       offsets[s + 1] = (offsets[s] ?? 0) + ids.length
@@ -230,7 +236,7 @@ class Forest {
       }
     })
     const parents = Int32Array.from(this.segments, ({ parent }) => parent)
-    return { ids, offsets, parents, positions, ...joinMedia(this.media) }
+    return { ids, offsets, parents, positions, media: this.media }
   }
 
   private once(key: string, make: () => number): number {
@@ -252,16 +258,4 @@ class Forest {
   private add(segment: Segment): number {
     return this.segments.push(segment) - 1
   }
-}
-
-function joinMedia(media: readonly Media[]): Pick<Batch, 'patches' | 'byteValues' | 'grids'> {
-  const patches = new Uint8Array(media.reduce((sum, item) => sum + item.patches.length, 0))
-  const byteValues = new Float32Array(media.length * 768)
-  let offset = 0
-  media.forEach((item, m) => {
-    patches.set(item.patches, offset)
-    byteValues.set(item.byteValues, m * 768)
-    offset += item.patches.length
-  })
-  return { patches, byteValues, grids: Int32Array.from(media.flatMap(({ grid }) => [...grid])) }
 }

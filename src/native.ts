@@ -20,12 +20,17 @@ export interface Batch {
   readonly parents: Int32Array
   /** [3, N] row-major M-RoPE positions. */
   readonly positions: Int32Array
-  /** [sum t * h * w, 1176] patches of all media in the order in which their placeholders stand in `ids`. */
-  readonly patches: Uint8Array
-  /** [M, 3, 256] what each byte of a media item's channels stands for. */
-  readonly byteValues: Float32Array
-  /** [M, 3] (t, h, w) of each media item in patches. */
+  /** [M, 3] (t, h, w) in patches of each media item, in the order in which their placeholders stand in `ids`. */
   readonly grids: Int32Array
+  /** [sum t * h * w, 1176] patches of the media whose features the model has not kept. */
+  readonly patches: Uint8Array
+  /** [those media, 3, 256] what each byte of their channels stands for. */
+  readonly byteValues: Float32Array
+  /**
+   * [M] the slot in which the model keeps an item's features for later passes: one that is full stands for the item's patches.
+   * -1, or no slots: not kept. Only where the vision tower is frozen.
+   */
+  readonly slots?: Int32Array
 }
 
 /** Which tokens get a log-probability: token `ids[k]` is predicted from packed row `rows[k]`. */
@@ -155,6 +160,8 @@ export interface NativeModel {
   forward(batch: Batch, targets: Targets, options: ForwardOptions): Promise<NativeForward>
   /** Writes model.safetensors (or adapter_model.safetensors) with Hugging Face's names into an existing folder. */
   save(dir: string, what: 'model' | 'adapter' | 'merged'): Promise<void>
+  /** Empties slots of kept features. */
+  dropFeatures(slots: Int32Array): Promise<void>
   /** Moves every weight towards another model's of the same shape: w = (1 - alpha) w + alpha w'. */
   mix(other: NativeModel, alpha: number): Promise<void>
   dispose(): void
@@ -213,6 +220,8 @@ export interface MemoryInUse {
   readonly gradients: number
   /** Moments, and what bfloat16 weights need beside them for a float32 master. */
   readonly optimizer: number
+  /** Features of media that models with a frozen vision tower keep. */
+  readonly features: number
   /** On a GPU: keys and values of prompts and answers, kept for the next generation. */
   readonly decoding: number
   readonly gpu?: GpuMemory

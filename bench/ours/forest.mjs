@@ -23,7 +23,7 @@ export function pack(prompt, completions) {
       offsets,
       parents: Int32Array.from(segments, (_, s) => (s === 0 ? -1 : 0)),
       positions: concatenate(Int32Array, positions),
-      ...joined(prompt.media),
+      media: prompt.media,
     },
     targets: { rows: concatenate(Int32Array, rows), ids: concatenate(Int32Array, completions) },
     offsets: starts(completions),
@@ -48,7 +48,7 @@ export function packWhole(texts) {
       offsets,
       parents: new Int32Array(texts.length).fill(-1),
       positions: concatenate(Int32Array, [steps, steps, steps]),
-      ...joined([]),
+      media: [],
     },
     targets: {
       rows: concatenate(Int32Array, rows),
@@ -63,7 +63,7 @@ export function packWhole(texts) {
 
 /**
  * A forest in which every leaf has all that it shares with others to itself, as one segment. Targets keep their order.
- * @param {import('../../src/native.js').Batch} batch
+ * @param {import('../../src/batch.js').PackedBatch} batch
  * @param {import('../../src/native.js').Targets} targets
  */
 export function unshare(batch, targets) {
@@ -82,24 +82,9 @@ export function unshare(batch, targets) {
       offsets: begins,
       parents: new Int32Array(leaves.length).fill(-1),
       positions: Int32Array.from([0, 1, 2].flatMap((c) => all.map((row) => positions[c * total + row]))),
-      ...joined(items),
+      media: items,
     },
     targets: { ids: targets.ids, rows: moveTargets(targets.rows, rows, begins) },
-  }
-}
-
-/** @param {readonly Pick<import('../../src/types.js').Media, 'patches' | 'byteValues' | 'grid'>[]} media */
-function joined(media) {
-  return {
-    patches: concatenate(
-      Uint8Array,
-      media.map(({ patches }) => patches),
-    ),
-    byteValues: concatenate(
-      Float32Array,
-      media.map(({ byteValues }) => byteValues),
-    ),
-    grids: Int32Array.from(media.flatMap(({ grid }) => grid)),
   }
 }
 
@@ -127,22 +112,16 @@ function moveTargets(targetRows, rows, begins) {
 }
 
 /** The media whose placeholders stand in each segment: the batch's media are in the order of their placeholders. */
-function mediaOfSegments({ ids, offsets, patches, byteValues, grids }) {
+function mediaOfSegments({ ids, offsets, media }) {
   const isPlaceholder = (id) => id === 151655 || id === 151656
-  const width = 1176
-  let item = 0
-  let patch = 0
+  let next = 0
   return Array.from({ length: offsets.length - 1 }, (_, s) => {
     const found = []
     let left = ids.subarray(offsets[s], offsets[s + 1]).filter(isPlaceholder).length
     while (left > 0) {
-      const grid = [...grids.subarray(3 * item, 3 * item + 3)]
-      const count = grid[0] * grid[1] * grid[2]
-      const values = byteValues.subarray(768 * item, 768 * (item + 1))
-      found.push({ grid, patches: patches.subarray(patch * width, (patch + count) * width), byteValues: values })
-      left -= count / 4
-      patch += count
-      item += 1
+      const item = media[next++]
+      found.push(item)
+      left -= (item.grid[0] * item.grid[1] * item.grid[2]) / 4
     }
     return found
   })

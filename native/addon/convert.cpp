@@ -128,6 +128,14 @@ std::string text_argument(const Napi::CallbackInfo& info, size_t index, const ch
   return info[index].ToString().Utf8Value();
 }
 
+std::vector<int64_t> int_vector_argument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  const Napi::Value value = info[index];
+  VS_CHECK(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array, "BAD_ARGUMENT", "[", name,
+           "] expected an Int32Array");
+  const auto array = value.As<Napi::Int32Array>();
+  return {array.Data(), array.Data() + array.ElementLength()};
+}
+
 Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index, const char* name) {
   VS_CHECK(info[index].IsObject(), "BAD_ARGUMENT", "[", name, "] expected an object");
   return info[index].As<Napi::Object>();
@@ -137,32 +145,34 @@ Batch to_batch(const Napi::Object& from) {
   Batch batch;
   batch.forest = {int_vector<int64_t>(from, "offsets"), int_vector<int64_t>(from, "parents")};
   batch.ids = int_tensor(from, "ids");
-  const at::Tensor positions = int_tensor(from, "positions"), patches = byte_tensor(from, "patches"), grids = int_tensor(from, "grids");
+  batch.patches = byte_tensor(from, "patches");
+  batch.byte_values = float_tensor(from, "byteValues");
+  const at::Tensor positions = int_tensor(from, "positions"), grids = int_tensor(from, "grids");
   VS_CHECK(positions.numel() == 3 * batch.ids.numel(), "BAD_SHAPE", "[positions] expected 3 x ", batch.ids.numel(), " values, got ",
            positions.numel());
   VS_CHECK(grids.numel() % 3 == 0, "BAD_SHAPE", "[grids] expected triples, got ", grids.numel(), " values");
   batch.positions = positions.view({3, -1});
-  int64_t rows = 0;
   for (int64_t i = 0; i < grids.numel(); i += 3) {
     const int32_t* grid = grids.const_data_ptr<int32_t>() + i;
     VS_CHECK(std::max({grid[0], grid[1], grid[2]}) < (1 << 16), "BAD_SHAPE", "[grids] (", grid[0], ", ", grid[1], ", ", grid[2],
              ") is no media item");
     batch.grids.push_back({grid[0], grid[1], grid[2]});
-    rows += static_cast<int64_t>(grid[0]) * grid[1] * grid[2];
   }
-  VS_CHECK(rows >= 0 && (rows == 0 ? patches.numel() == 0 : patches.numel() % rows == 0), "BAD_SHAPE", "[patches] ", patches.numel(),
-           " values do not divide into the ", rows, " patches of the grids");
-  batch.patches = patches.view({rows, rows == 0 ? 0 : patches.numel() / rows});
-  batch.byte_values = float_tensor(from, "byteValues");
+  if (!from.Get("slots").IsUndefined()) batch.slots = int_vector<int64_t>(from, "slots");
   return batch;
 }
 
 namespace {
 
+bool is_sequence_level(const std::string& level) {
+  VS_CHECK(level == "token" || level == "sequence", "BAD_ARGUMENT", "[grpo_loss] importanceSamplingLevel: expected token or sequence, got ", level);
+  return level == "sequence";
+}
+
 GrpoOptions to_grpo_options(const Napi::Object& from) {
   GrpoOptions o;
   o.surrogate = to_surrogate(text(from, "surrogate"));
-  o.sequence_level = text(from, "importanceSamplingLevel") == "sequence";
+  o.sequence_level = is_sequence_level(text(from, "importanceSamplingLevel"));
   o.epsilon_low = number(from, "epsilonLow");
   o.epsilon_high = number(from, "epsilonHigh");
   if (!from.Get("delta").IsUndefined()) o.delta = number(from, "delta");

@@ -20,6 +20,7 @@ int64_t integer(const Napi::Object& from, const char* field);
 bool boolean(const Napi::Object& from, const char* field);
 std::string text(const Napi::Object& from, const char* field);
 std::string text_argument(const Napi::CallbackInfo& info, size_t index, const char* name);
+std::vector<int64_t> int_vector_argument(const Napi::CallbackInfo& info, size_t index, const char* name);
 Napi::Object object_argument(const Napi::CallbackInfo& info, size_t index, const char* name);
 
 Batch to_batch(const Napi::Object& from);

@@ -10,7 +10,7 @@ namespace vsgrpo {
 namespace {
 
 struct MemoryInUse {
-  int64_t weights = 0, reference = 0, gradients = 0, optimizer = 0, decoding = 0;
+  int64_t weights = 0, reference = 0, gradients = 0, optimizer = 0, features = 0, decoding = 0;
   std::optional<GpuMemory> gpu;
 };
 
@@ -25,6 +25,7 @@ int64_t weight_bytes(Qwen2VL& model) {
 void add(MemoryInUse& memory, Qwen2VL& model) {
   (model.options().trainable ? memory.weights : memory.reference) += weight_bytes(model);
   for (const auto& [name, parameter] : model.trainable()) memory.gradients += static_cast<int64_t>(parameter->grad.nbytes());
+  memory.features += model.features().bytes();
   if (model.gpu_batch()) memory.decoding += model.gpu_batch()->bytes();
 }
 
@@ -47,6 +48,7 @@ Napi::Object js_memory(Napi::Env env, const MemoryInUse& memory) {
                                     {"reference", memory.reference},
                                     {"gradients", memory.gradients},
                                     {"optimizer", memory.optimizer},
+                                    {"features", memory.features},
                                     {"decoding", memory.decoding}});
   if (memory.gpu) out.Set("gpu", js_memory(env, *memory.gpu));
   return out;

@@ -37,7 +37,8 @@ Napi::Function ModelWrap::define(Napi::Env env) {
   return DefineClass(env, "Model",
                      {StaticMethod<&ModelWrap::load>("load"), InstanceMethod<&ModelWrap::info>("info"),
                       InstanceMethod<&ModelWrap::generate>("generate"), InstanceMethod<&ModelWrap::forward>("forward"),
-                      InstanceMethod<&ModelWrap::save>("save"), InstanceMethod<&ModelWrap::mix>("mix"), InstanceMethod<&ModelWrap::dispose>("dispose")});
+                      InstanceMethod<&ModelWrap::save>("save"), InstanceMethod<&ModelWrap::drop_features>("dropFeatures"),
+                      InstanceMethod<&ModelWrap::mix>("mix"), InstanceMethod<&ModelWrap::dispose>("dispose")});
 }
 
 ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWrap>(info), engine_(Engine::of(info.Env())) {
@@ -134,6 +135,13 @@ Napi::Value ModelWrap::save(const Napi::CallbackInfo& info) {
     const auto model = use();
     const std::string dir = text_argument(info, 0, "save: dir"), what = text_argument(info, 1, "save: what");
     return engine_.run(info.Env(), [=] { save_model(*model, dir, what); });
+  });
+}
+
+Napi::Value ModelWrap::drop_features(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto model = use();
+    return engine_.run(info.Env(), [=, slots = int_vector_argument(info, 0, "dropFeatures: slots")] { model->features().drop(slots); });
   });
 }
 

@@ -28,6 +28,7 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value forward(const Napi::CallbackInfo& info);
   Napi::Value save(const Napi::CallbackInfo& info);
+  Napi::Value drop_features(const Napi::CallbackInfo& info);
   Napi::Value mix(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 

@@ -19,11 +19,19 @@ std::string peft_name(const std::string& module, const char* which) {
 
 at::TensorOptions kind_of(const ModelOptions& options) { return at::TensorOptions(options.dtype).device(options.device); }
 
-at::Tensor normalised_patches(const Batch& batch, const at::TensorOptions& kind) {
-  if (!batch.byte_values.defined()) return batch.patches;
+int64_t total_patches(const std::vector<Grid>& grids) {
+  int64_t rows = 0;
+  for (const Grid& grid : grids) rows += patches_of(grid);
+  return rows;
+}
+
+// Of the media with these grids.
+at::Tensor normalised_patches(const Batch& batch, const std::vector<Grid>& grids, const at::TensorOptions& kind) {
+  const at::Tensor patches = batch.patches.view({total_patches(grids), -1});
+  if (!batch.byte_values.defined()) return patches;
   std::vector<int64_t> rows;
-  for (const auto& [t, h, w] : batch.grids) rows.push_back(t * h * w);
-  return pixel_values(batch.patches, batch.byte_values, rows, kind);
+  for (const Grid& grid : grids) rows.push_back(patches_of(grid));
+  return pixel_values(patches, batch.byte_values, rows, kind);
 }
 
 }  // namespace
@@ -48,10 +56,9 @@ void Qwen2VL::validate(const Batch& b) const {
   const int64_t n = b.ids.size(0);
   b.forest.validate(n);
   VS_CHECK(b.positions.numel() == 3 * n, "BAD_SHAPE", "[batch] positions: expected 3 x ", n, " values, got ", b.positions.numel());
-  VS_CHECK(b.patches.size(0) == 0 || b.patches.size(1) == config_.vision.patch_values(), "BAD_SHAPE", "[batch] a patch has ", config_.vision.patch_values(),
-           " values, got ", b.patches.size(1));
-  VS_CHECK(!b.byte_values.defined() || b.byte_values.numel() == static_cast<int64_t>(b.grids.size()) * 768, "BAD_SHAPE", "[batch] byteValues: expected 3 x 256 for each of ",
-           b.grids.size(), " media items, got ", b.byte_values.numel());
+  VS_CHECK(b.slots.empty() || b.slots.size() == b.grids.size(), "BAD_SHAPE", "[batch] slots: expected one for each of ", b.grids.size(), " media items, got ",
+           b.slots.size());
+  VS_CHECK(b.slots.empty() || !learns_vision(), "BAD_ARGUMENT", "[batch] slots: features are kept only where the vision tower is frozen");
   if (n > 0) {
     const int64_t low = b.ids.min().item<int64_t>(), high = b.ids.max().item<int64_t>();
     VS_CHECK(low >= 0 && high < config_.vocab, "BAD_SHAPE", "[batch] token ids must lie in [0, ", config_.vocab, "), got ",
@@ -61,12 +68,24 @@ void Qwen2VL::validate(const Batch& b) const {
     VS_CHECK(t > 0 && h > 0 && w > 0 && h % config_.vision.merge_size == 0 && w % config_.vision.merge_size == 0, "BAD_SHAPE",
              "[batch] a media grid must be positive with even height and width, got (", t, ", ", h, ", ", w, ")");
   }
+  const std::vector<Grid> grids = features_.missing(b);
+  const int64_t rows = total_patches(grids), values = config_.vision.patch_values();
+  VS_CHECK(b.patches.numel() == rows * values, "BAD_SHAPE", "[batch] patches: expected ", rows, " x ", values, " values, got ", b.patches.numel());
+  VS_CHECK(!b.byte_values.defined() || b.byte_values.numel() == static_cast<int64_t>(grids.size()) * 768, "BAD_SHAPE",
+           "[batch] byteValues: expected 3 x 256 for each of ", grids.size(), " media items, got ", b.byte_values.numel());
 }
 
-at::Tensor Qwen2VL::vision_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor) {
-  const bool train = pass.grad && options_.trainable && !options_.freeze_vision;
+// Of all media, in the order of their placeholders.
+at::Tensor Qwen2VL::media_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor) {
+  const bool train = pass.grad && learns_vision();
   at::AutoGradMode mode(train);
-  return vision_.forward(normalised_patches(batch, kind_of(options_)), batch.grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
+  const std::vector<Grid> grids = features_.missing(batch);
+  at::Tensor computed;
+  if (!grids.empty()) {
+    const at::Tensor patches = normalised_patches(batch, grids, kind_of(options_));
+    computed = vision_.forward(patches, grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
+  }
+  return features_.complete(batch, computed, config_.vision.merge_unit());
 }
 
 at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {
@@ -77,9 +96,9 @@ at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {
   at::Tensor x = decoder_.embed(at::constant_pad_nd(batch.ids.to(at::kLong), {0, padding}), anchor);
   const at::Tensor is_media = batch.ids.eq(config_.image_token).logical_or_(batch.ids.eq(config_.video_token));
   const at::Tensor media_rows = is_media.nonzero().squeeze(1);
-  const int64_t placeholders = media_rows.size(0), features = batch.patches.size(0) / config_.vision.merge_unit();
+  const int64_t placeholders = media_rows.size(0), features = total_patches(batch.grids) / config_.vision.merge_unit();
   VS_CHECK(placeholders == features, "BAD_SHAPE", "[batch] ", placeholders, " image and video tokens, but the media give ", features);
-  if (placeholders > 0) x = x.index_copy(0, upload(media_rows, decoder_.device()), vision_features(batch, pass, anchor));
+  if (placeholders > 0) x = x.index_copy(0, upload(media_rows, decoder_.device()), media_features(batch, pass, anchor));
   const at::Tensor hidden = decoder_.forward(x, decoder_.rope(at::constant_pad_nd(batch.positions, {0, padding})), batch.forest, pass);
   return pass.rows.defined() ? hidden : hidden.narrow(0, 0, batch.ids.size(0));
 }
@@ -175,6 +194,7 @@ int64_t Qwen2VL::parameter_count() {
 void Qwen2VL::mix(Qwen2VL& other, double alpha) {
   at::NoGradGuard no_grad;
   forget_prompts();
+  features_.clear();
   const WeightSlots own = slots(), theirs = other.slots();
   VS_CHECK(own.size() == theirs.size(), "BAD_SHAPE", "[mix] the models have ", own.size(), " and ", theirs.size(), " weights");
   for (size_t i = 0; i < own.size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 
+#include "model/feature_store.h"
 #include "model/prompt_pass.h"
 #include "model/vision.h"
 #include "ops/logits_memory.h"
@@ -42,6 +43,9 @@ class Qwen2VL {
   // hidden() of the rows `target_rows`, going on from the prompts that `batch` begins with.
   at::Tensor hidden_after(const PromptPass& prompts, const Batch& batch, const at::Tensor& target_rows, PassOptions pass);
 
+  // What the frozen vision tower has computed for batches with slots.
+  FeatureStore& features() { return features_; }
+
   // Moves every weight towards another model's: w = (1 - alpha) w + alpha w'. Throws Error("BAD_SHAPE") when they differ.
   void mix(Qwen2VL& other, double alpha);
 
@@ -70,12 +74,14 @@ class Qwen2VL {
   void validate(const Batch& batch) const;
   void add_lora(const LoraConfig& lora);
   void make_trainable();
-  at::Tensor vision_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor);
+  bool learns_vision() const { return options_.trainable && !options_.freeze_vision && !options_.lora; }
+  at::Tensor media_features(const Batch& batch, const PassOptions& pass, const at::Tensor& anchor);
 
   ModelConfig config_;
   ModelOptions options_;
   VisionTower vision_;
   Decoder decoder_;
+  FeatureStore features_;
   std::shared_ptr<const PromptPass> kept_;
   std::shared_ptr<at::Tensor> logits_memory_ = logits_memory();  // held, so that it lasts from pass to pass
   std::shared_ptr<GpuBatch> gpu_batch_;

@@ -18,7 +18,7 @@ namespace {
 constexpr double kNormEps = 1e-6;
 
 // (row, col) of every patch, in merge-group order, repeated for each temporal patch.
-std::pair<at::Tensor, at::Tensor> patch_coordinates(const std::vector<std::array<int64_t, 3>>& grids, int64_t merge) {
+std::pair<at::Tensor, at::Tensor> patch_coordinates(const std::vector<Grid>& grids, int64_t merge) {
   std::vector<float> rows, cols;
   for (const auto& [t, h, w] : grids) {
     for (int64_t frame = 0; frame < t; ++frame) {
@@ -36,7 +36,7 @@ std::pair<at::Tensor, at::Tensor> patch_coordinates(const std::vector<std::array
 }
 
 // Every temporal patch of every item attends to itself alone.
-Forest frame_segments(const std::vector<std::array<int64_t, 3>>& grids) {
+Forest frame_segments(const std::vector<Grid>& grids) {
   std::vector<int64_t> lengths;
   for (const auto& [t, h, w] : grids) lengths.insert(lengths.end(), static_cast<size_t>(t), h * w);
   return Forest::roots(lengths);
@@ -58,7 +58,7 @@ VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, const at::Te
   merger_fc2_ = empty_linear(text_width, merged, true, kind);
 }
 
-at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor,
+at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<Grid>& grids, const at::Tensor& anchor,
                                 bool checkpoint) {
   const auto [rows, cols] = patch_coordinates(grids, config_.merge_size);
   VS_CHECK(patches.size(0) == rows.size(0), "BAD_SHAPE", "[vision] the grids describe ", rows.size(0), " patches, got ", patches.size(0));

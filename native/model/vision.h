@@ -1,7 +1,6 @@
 // The vision tower: patches -> transformer blocks (attention within each temporal patch) -> 2x2 merger -> text width.
 #pragma once
-#include <array>
-
+#include "model/batch.h"
 #include "model/config.h"
 #include "model/layers.h"
 
@@ -18,7 +17,7 @@ class VisionTower {
 
   // patches [P, C * T * 14 * 14] float32, grids (t, h, w) of each item -> [P / 4, text width].
   // With `checkpoint`, blocks keep only their inputs for the backward pass.
-  at::Tensor forward(const at::Tensor& patches, const std::vector<std::array<int64_t, 3>>& grids, const at::Tensor& anchor, bool checkpoint);
+  at::Tensor forward(const at::Tensor& patches, const std::vector<Grid>& grids, const at::Tensor& anchor, bool checkpoint);
 
   void collect(WeightSlots& slots);
 

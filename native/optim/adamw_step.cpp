@@ -172,7 +172,7 @@ void with_weight(Parameter& parameter, at::Tensor& low, const Body& body) {
 Moment Moment::zeros_like(const at::Tensor& weight, at::ScalarType type) {
   if (type != at::kByte) return {at::zeros_like(weight, type), {}};
   if (weight.numel() < kLeastCoded) return {at::zeros_like(weight, at::kFloat), {}};
-  return {at::zeros_like(weight, type), at::zeros({(weight.numel() + kBlock - 1) / kBlock}, at::kFloat)};
+  return {at::zeros_like(weight, type), at::zeros({(weight.numel() + kBlock - 1) / kBlock}, weight.options().dtype(at::kFloat))};
 }
 
 double squared_norm(const at::Tensor& grad) {

@@ -27,6 +27,11 @@ export interface LoadModelOptions {
   readonly lora?: LoraConfig
   /** Whether the vision tower stays as it is. Default: true with LoRA, false without. */
   readonly freezeVision?: boolean
+  /**
+   * Tokens of images and videos whose features are kept where the vision tower is frozen, so that later passes and questions
+   * about them do not encode them again; 0: none. Changes no result. Default 32768.
+   */
+  readonly keptMediaTokens?: number
   /** false: no gradient memory; the model only answers and scores. Default true. */
   readonly trainable?: boolean
   readonly processor?: ProcessorOptions
@@ -42,7 +47,10 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
   const engine = native(deviceOf(options))
   const processor = await Processor.load(found.dir, options.processor)
   const load = loadOptionsOf(found, options, engine.buildInfo().cpu)
-  return new Policy({ model: await loadWeights(engine, found.dir, load), processor, dir: found.dir, engine, load })
+  const { keptMediaTokens } = options
+  const kept = { ...load, ...(keptMediaTokens === undefined ? {} : { keptMediaTokens }) }
+  const weights = await loadWeights(engine, found.dir, kept)
+  return new Policy({ weights, processor, dir: found.dir, engine, load: kept })
 }
 
 /** Where a model is, and the adapters that it has or is to get. */

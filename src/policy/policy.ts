@@ -10,7 +10,6 @@ import type {
   ForwardOptions,
   Generated,
   GenerateOptions,
-  LoadOptions,
   LoraOptions,
   MemoryInUse,
   NativeForward,
@@ -23,7 +22,15 @@ import type { Processor } from '../processing/index.js'
 import type { Completion, Prompt } from '../types.js'
 import { adapterOff, frozenCopy, type Reference } from './reference.js'
 import { sequenceSeeds, streamKeys } from './streams.js'
-import { defaultTokensPerBatch, type Engine, loadWeights, type ScoreOptions, scoreWith } from './weights.js'
+import {
+  defaultTokensPerBatch,
+  type Engine,
+  loadWeights,
+  type ScoreOptions,
+  scoreWith,
+  type Weights,
+  type WeightsOptions,
+} from './weights.js'
 
 export interface SampleOptions {
   /** Answers per prompt. Default 1. */
@@ -58,24 +65,24 @@ export interface SampleOptions {
 export type PolicyProcessor = Pick<Processor, 'prompt' | 'encode' | 'decode' | 'eosIds' | 'maxPositions'>
 
 export interface PolicyParts {
-  readonly model: NativeModel
+  readonly weights: Weights
   readonly processor: PolicyProcessor
   /** The folder that the weights came from. */
   readonly dir: string
   readonly engine: Engine
   /** How the weights were loaded; says too whether there are adapters. */
-  readonly load: LoadOptions
+  readonly load: WeightsOptions
 }
 
 export class Policy implements AsyncDisposable {
   readonly processor: PolicyProcessor
   readonly dir: string
   private readonly engine: Engine
-  private readonly load: LoadOptions
-  private model: NativeModel
+  private readonly load: WeightsOptions
+  private weights: Weights
 
   constructor(parts: PolicyParts) {
-    this.model = parts.model
+    this.weights = parts.weights
     this.processor = parts.processor
     this.dir = parts.dir
     this.engine = parts.engine
@@ -84,7 +91,7 @@ export class Policy implements AsyncDisposable {
 
   /** The engine's model. */
   get native(): NativeModel {
-    return this.model
+    return this.weights.model
   }
 
   /** The adapters' configuration; undefined when all weights train. */
@@ -132,18 +139,19 @@ export class Policy implements AsyncDisposable {
 
   /** Log-probability, entropy and hit of each token of each sequence, in order. */
   scoreAll(sequences: readonly Sequence[], options: ScoreOptions = {}): Promise<TokenStats[]> {
-    return scoreWith(this.model, sequences, options)
+    return scoreWith(this.weights, sequences, options)
   }
 
   /** Starts a pass over packed sequences that `backward` may follow. */
   forward({ batch, targets }: PackedSequences, options: ForwardOptions): Promise<NativeForward> {
-    return this.model.forward(batch, targets, options)
+    const { model, features } = this.weights
+    return features.run(batch, (ready) => model.forward(ready, targets, options))
   }
 
   /** Throws an InputError when the model was loaded without gradient memory. */
   createOptimizer(options: OptimizerOptions): NativeOptimizer {
     if (!this.load.trainable) throw new InputError('[train] expected a model loaded with trainable: true, got false')
-    return new this.engine.Optimizer(this.model, options)
+    return new this.engine.Optimizer(this.native, options)
   }
 
   /** The policy before training: the same weights without adapters, or a frozen copy from the folder it came from. */
@@ -167,7 +175,7 @@ export class Policy implements AsyncDisposable {
     copyModelFiles(this.dir, dir, what)
     if (what === 'model') publishConfig(dir, this.load.dtype)
     if (what === 'adapter' && this.lora) writeAdapter(dir, { ...this.lora, baseDir: this.dir })
-    await this.model.save(dir, what === 'adapter' ? 'adapter' : this.lora ? 'merged' : 'model')
+    await this.native.save(dir, what === 'adapter' ? 'adapter' : this.lora ? 'merged' : 'model')
   }
 
   /** Replaces the weights by those of a folder that `writeInto` wrote. */
@@ -175,8 +183,8 @@ export class Policy implements AsyncDisposable {
     if (!this.lora) checkModelFolder(dir)
     else if (!readAdapter(dir))
       throw new InputError(`[resume] expected an adapter in ${dir}, as the model has lora, got none`)
-    this.model.dispose()
-    this.model = this.lora
+    this.native.dispose()
+    this.weights = this.lora
       ? await loadWeights(this.engine, this.dir, { ...this.load, adapterDir: dir })
       : await loadWeights(this.engine, dir, this.load)
   }
@@ -188,7 +196,7 @@ export class Policy implements AsyncDisposable {
 
   /** Frees the engine's memory; using the policy afterwards throws. */
   dispose(): void {
-    this.model.dispose()
+    this.native.dispose()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -215,7 +223,9 @@ export class Policy implements AsyncDisposable {
       seeds: BigUint64Array.from(seeds),
       keepPrompts: options.keepPrompts,
     }
-    return withAbort(options.signal, (abort) => this.model.generate(batch, { ...settings, abort }))
+    const { model, features } = this.weights
+    const run = (abort: Int32Array) => features.run(batch, (ready) => model.generate(ready, { ...settings, abort }))
+    return withAbort(options.signal, run)
   }
 
   private readCompletion({ ids, offsets, logps, stopped }: Generated, row: number): Completion {

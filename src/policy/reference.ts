@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import type { Sequence } from '../batch.js'
 import { InputError } from '../errors.js'
 import { copyModelFiles } from '../model-folder.js'
-import type { LoadOptions, TokenStats } from '../native.js'
+import type { TokenStats } from '../native.js'
 import type { Policy } from './policy.js'
-import { type Engine, loadWeights, type ScoreOptions, scoreWith } from './weights.js'
+import { type Engine, loadWeights, type ScoreOptions, scoreWith, type WeightsOptions } from './weights.js'
 
 /** Scores sequences under fixed weights: what the KL penalty is measured from. */
 export interface Reference {
@@ -34,25 +34,28 @@ export function adapterOff(policy: Policy): Reference {
 }
 
 /** Frozen weights from a folder. */
-export async function frozenCopy(engine: Engine, dir: string, options: LoadOptions): Promise<Reference> {
-  let model = await loadWeights(engine, dir, options)
+export async function frozenCopy(engine: Engine, dir: string, options: WeightsOptions): Promise<Reference> {
+  let weights = await loadWeights(engine, dir, options)
   return {
-    score: (sequences, scoring) => scoreWith(model, sequences, scoring),
-    mix: (policy, alpha) => model.mix(policy.native, alpha),
+    score: (sequences, scoring) => scoreWith(weights, sequences, scoring),
+    async mix(policy, alpha) {
+      weights.features.clear()
+      await weights.model.mix(policy.native, alpha)
+    },
     async save(checkpoint) {
       const folder = join(checkpoint, 'reference')
       mkdirSync(folder)
       copyModelFiles(dir, folder, 'model')
-      await model.save(folder, 'model')
+      await weights.model.save(folder, 'model')
     },
     async restore(checkpoint) {
       const folder = join(checkpoint, 'reference')
       // A run that did not move its reference has saved none: it is still where it began.
       if (!existsSync(folder)) return
       const restored = await loadWeights(engine, folder, options)
-      model.dispose()
-      model = restored
+      weights.model.dispose()
+      weights = restored
     },
-    dispose: () => model.dispose(),
+    dispose: () => weights.model.dispose(),
   }
 }

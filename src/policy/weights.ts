@@ -2,6 +2,7 @@
 import { packSequences, planBatches, type Sequence } from '../batch.js'
 import { AbortedError, fromNative } from '../errors.js'
 import type { Addon, LoadOptions, NativeModel, TokenStats } from '../native.js'
+import { MediaFeatures } from './media-features.js'
 
 /** The part of the addon that a policy needs. */
 export type Engine = Pick<Addon, 'Model' | 'Optimizer' | 'memory'>
@@ -22,10 +23,28 @@ export interface ScoreOptions {
   readonly signal?: AbortSignal
 }
 
+/** A model in the engine, and what it has kept of the media that its passes read. */
+export interface Weights {
+  readonly model: NativeModel
+  readonly features: MediaFeatures
+}
+
+/** `LoadOptions` are the engine's; what this side keeps of a frozen vision tower's work is beside them. */
+export interface WeightsOptions extends LoadOptions {
+  /** Tokens of media whose features are kept. Default: as many as a batch may have. */
+  readonly keptMediaTokens?: number
+}
+
 /** Loads weights; an InputError names the file and the tensor that is not as config.json says. */
-export async function loadWeights(engine: Engine, dir: string, options: LoadOptions): Promise<NativeModel> {
+export async function loadWeights(
+  engine: Engine,
+  dir: string,
+  { keptMediaTokens = defaultTokensPerBatch, ...options }: WeightsOptions,
+): Promise<Weights> {
   try {
-    return await engine.Model.load(dir, options)
+    const model = await engine.Model.load(dir, options)
+    const isFrozen = options.freezeVision || !options.trainable || options.lora !== undefined
+    return { model, features: new MediaFeatures(model, isFrozen ? keptMediaTokens : 0) }
   } catch (error) {
     throw fromNative(error)
   }
@@ -33,7 +52,7 @@ export async function loadWeights(engine: Engine, dir: string, options: LoadOpti
 
 /** Log-probability, entropy and hit of each token of each sequence, in order. */
 export async function scoreWith(
-  model: NativeModel,
+  { model, features }: Weights,
   sequences: readonly Sequence[],
   options: ScoreOptions,
 ): Promise<TokenStats[]> {
@@ -49,12 +68,12 @@ export async function scoreWith(
   const results: TokenStats[] = []
   for (const part of plan) {
     if (options.signal?.aborted) throw new AbortedError(undefined, options.signal.reason)
-    const packed = packSequences(part.map(({ sequence }) => sequence))
-    const forward = await model.forward(packed.batch, packed.targets, pass)
+    const { batch, targets, offsets } = packSequences(part.map(({ sequence }) => sequence))
+    const forward = await features.run(batch, (ready) => model.forward(ready, targets, pass))
     try {
       const stats = await forward.logps()
       part.forEach(({ index }, i) => {
-        results[index] = sliceStats(stats, packed.offsets[i] ?? 0, packed.offsets[i + 1] ?? 0)
+        results[index] = sliceStats(stats, offsets[i] ?? 0, offsets[i + 1] ?? 0)
       })
     } finally {
       forward.dispose()

@@ -167,7 +167,7 @@ describe('a prompt that is shared', () => {
       const passes = isShared ? [sequences] : sequences.map((sequence) => [sequence])
       const packed = packSequences(passes[0] ?? [])
       // Four images and five questions for ten answers, against one of each.
-      expect(packed.batch.grids.length / 3).toBe(isShared ? 4 : 1)
+      expect(packed.batch.media.length).toBe(isShared ? 4 : 1)
       const after = readTensors(await updateOf(model, passes, await slopesOf(model, passes)))
       updates.push(combine(after, before, (now, old) => now - old))
     }

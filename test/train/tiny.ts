@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach } from 'vitest'
 import { fromArray } from '../../src/data/dataset.js'
 import { type LoadOptions, native } from '../../src/native.js'
+import { loadWeights } from '../../src/policy/weights.js'
 import { Policy, type PolicyProcessor } from '../../src/policy.js'
 import { named } from '../../src/rewards/reward.js'
 import type { GRPOConfig } from '../../src/train/grpo-config.js'
@@ -70,7 +71,7 @@ export async function tinyTrainer(
   const options: LoadOptions = { dtype: 'float32', trainable: true, freezeVision: true, ...load }
   const engine = native()
   const policy = new Policy({
-    model: await engine.Model.load(tiny, options),
+    weights: await loadWeights(engine, tiny, options),
     processor,
     dir: tiny,
     engine,

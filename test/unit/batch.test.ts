@@ -1,8 +1,7 @@
 /** Packing: whatever is shared, every sequence can be read back row by row. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { packPrompts, packSequences, planBatches, type Sequence } from '../../src/batch.js'
-import type { Batch } from '../../src/native.js'
+import { type PackedBatch, packPrompts, packSequences, planBatches, type Sequence } from '../../src/batch.js'
 import type { Media, Prompt } from '../../src/types.js'
 
 function video(key: string): Media {
@@ -41,7 +40,7 @@ const sequences: fc.Arbitrary<Sequence[]> = fc.array(
 )
 
 /** All rows that row `row` of a batch attends to, itself included, from the root on. */
-function visibleRows(batch: Batch, row: number): number[] {
+function visibleRows(batch: PackedBatch, row: number): number[] {
   let segment = batch.offsets.findIndex((begin, s) => begin <= row && row < (batch.offsets[s + 1] ?? 0))
   let end = row + 1
   const parts: number[][] = []
@@ -54,7 +53,7 @@ function visibleRows(batch: Batch, row: number): number[] {
   return parts.flat()
 }
 
-function positionsOf(batch: Batch, rows: readonly number[]): number[][] {
+function positionsOf(batch: PackedBatch, rows: readonly number[]): number[][] {
   return [0, 1, 2].map((c) => rows.map((row) => batch.positions[c * batch.ids.length + row] ?? -1))
 }
 
@@ -93,7 +92,6 @@ describe('packSequences', () => {
           expect(parent).toBeLessThan(s)
           expect(batch.offsets[s + 1]).toBeGreaterThanOrEqual(batch.offsets[s] ?? 0)
         })
-        expect(batch.patches).toHaveLength((batch.grids.length / 3) * 4 * 1176)
       }),
     )
   })
@@ -105,12 +103,7 @@ describe('packSequences', () => {
     const { batch, targets } = packSequences([a, a, b, { ...a }].map((prompt) => ({ prompt, completionIds })))
     expect([...batch.parents]).toEqual([-1, 0, 0, 1, 1, 2, 1])
     expect([...batch.ids]).toEqual([1, 2, 5, 6, 6, 7, 7, 7, 7])
-    expect(batch.grids).toHaveLength(6)
-    expect(batch.patches[0]).toBe('A'.charCodeAt(0))
-    expect(batch.patches[4 * 1176]).toBe('B'.charCodeAt(0))
-    expect([0, 767, 768, 1535].map((i) => batch.byteValues[i])).toEqual(
-      ['A', 'A', 'B', 'B'].map((key) => key.charCodeAt(0)),
-    )
+    expect(batch.media.map(({ key }) => key)).toEqual(['A', 'B'])
     expect([...targets.rows]).toEqual([2, 5, 2, 6, 4, 7, 2, 8])
   })
 
@@ -122,7 +115,7 @@ describe('packSequences', () => {
     expect(batch.ids.subarray(0, alone.ids.length)).toEqual(alone.ids)
     expect(batch.offsets.subarray(0, alone.offsets.length)).toEqual(alone.offsets)
     expect(batch.parents.subarray(0, alone.parents.length)).toEqual(alone.parents)
-    expect(batch.patches).toEqual(alone.patches)
+    expect(batch.media).toEqual(alone.media)
   })
 
   it('does not share media that come after different tokens, or in another order', () => {
@@ -140,7 +133,7 @@ describe('packSequences', () => {
     const { batch, targets } = packSequences([{ prompt: makePrompt([], [1, 2], []), completionIds: Int32Array.of(7) }])
     expect([...batch.offsets]).toEqual([0, 2, 2])
     expect([...targets.rows]).toEqual([1])
-    expect(batch.grids).toHaveLength(0)
+    expect(batch.media).toHaveLength(0)
   })
 })
 

@@ -21,6 +21,7 @@ import type {
   Targets,
   TokenStats,
 } from '../../../src/native.js'
+import { loadWeights } from '../../../src/policy/weights.js'
 import { type Engine, Policy, type PolicyProcessor } from '../../../src/policy.js'
 import type { Prompt } from '../../../src/types.js'
 
@@ -66,7 +67,7 @@ export class FakeEngine implements Engine {
   readonly Optimizer: Engine['Optimizer']
 
   async memory() {
-    return { weights: 8, reference: 0, gradients: 8, optimizer: 16, decoding: 0 }
+    return { weights: 8, reference: 0, gradients: 8, optimizer: 16, features: 0, decoding: 0 }
   }
 
   constructor() {
@@ -112,6 +113,8 @@ export class FakeModel implements NativeModel {
     if (!(other instanceof FakeModel)) throw new Error('not a fake model')
     this.table = this.table.map((value, i) => (1 - alpha) * value + alpha * (other.table[i] ?? 0))
   }
+
+  async dropFeatures(): Promise<void> {}
 
   info() {
     return { parameters: this.table.length, trainable: this.table.length, dtype: 'float32' as const }
@@ -311,6 +314,6 @@ export async function fakePolicy(
   writeFileSync(join(dir, 'tokenizer.json'), '{}')
   await new FakeModel(engine).save(dir, 'model')
   const options: LoadOptions = { dtype: 'float32', trainable: true, freezeVision: false, ...load }
-  const model = await engine.Model.load(dir, options)
-  return { policy: new Policy({ model, processor, dir, engine, load: options }), engine }
+  const weights = await loadWeights(engine, dir, options)
+  return { policy: new Policy({ weights, processor, dir, engine, load: options }), engine }
 }
