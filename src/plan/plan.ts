@@ -5,6 +5,7 @@ import { type LoadOptions, native } from '../native.js'
 import { findModel, type LoadModelOptions, loadOptionsOf } from '../policy/load-model.js'
 import { defaultTokensPerBatch } from '../policy/weights.js'
 import { Processor } from '../processing/index.js'
+import { isGiven } from '../train/fields.js'
 import { availableBytes } from './available.js'
 import { type MemoryPlan, predictMemory } from './memory.js'
 import { measureRates, type Rates } from './rates.js'
@@ -78,8 +79,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const available = options.availableBytes ?? availableBytes()
   const { longest, mean } = workloads(shape, steps, rows, trainDataset.length)
   const asked = setupOf(steps, load)
-  const isGiven = (args.tokensPerMicroBatch ?? args.tokens_per_micro_batch) != null
-  const setup = isGiven ? asked : pickMicroBatch(shape, longest, asked, available)
+  const setup = isGiven(args, 'tokensPerMicroBatch') ? asked : pickMicroBatch(shape, longest, asked, available)
   const memory = predictMemory(shape, longest, setup)
   const rates = options.rates ?? (await measured(() => measureRates(engine, shape, load, mean)))
   const { total: parameters, trainable } = countParameters(shape, load)

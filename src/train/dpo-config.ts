@@ -8,7 +8,7 @@ import {
   fDivergences,
   isSorting,
 } from '../losses/dpo-options.js'
-import { answerFields, unlimited } from './answers.js'
+import { answerFields } from './answers.js'
 import { trainingFields } from './config.js'
 import {
   choice,
@@ -27,6 +27,7 @@ const lossTypes: Field<readonly DpoLossType[]> = {
   expected: `one or several of ${dpoLossTypes.join(', ')}`,
   accepts: (value): value is readonly DpoLossType[] =>
     Array.isArray(value) && value.length > 0 && value.every((type) => dpoLossTypes.includes(type)),
+  read: (value) => (typeof value === 'string' ? [value] : value),
 }
 
 const lossWeights: Field<readonly number[] | undefined> = {
@@ -74,10 +75,7 @@ export type DPOConfig = Partial<Omit<DPOValues, 'lossType'>> & {
 
 /** All options of a DPO run; throws an InputError for unknown names, bad values and losses that do not go together. */
 export function resolveDPOConfig(given: Readonly<Record<string, unknown>> = {}): DPOValues {
-  const listed = Object.entries(unlimited(given)).map(([name, value]) => {
-    return [name, /^loss[-_]?type$/i.test(name) && typeof value === 'string' ? [value] : value]
-  })
-  const config = resolveFields(dpoFields, Object.fromEntries(listed))
+  const config = resolveFields(dpoFields, given)
   const { lossType: types, lossWeights: weights } = config
   if (weights && weights.length !== types.length) {
     throw wrong(`lossWeights: expected one for each of ${types.length} lossType, got ${weights.length}`)

@@ -55,7 +55,11 @@ const grpoFields = {
   vespoLambdaPos: number(3, 0),
   vespoKNeg: number(3, 0),
   vespoLambdaNeg: number(2, 0),
-  scaleRewards: choice('group', ['group', 'batch', 'none']),
+  /** TRL takes booleans too: true = group, false = none. */
+  scaleRewards: {
+    ...choice('group', ['group', 'batch', 'none']),
+    read: (value) => (value === true ? 'group' : value === false ? 'none' : value),
+  },
   /** Weigh and add rewards before they are normalised, or normalise each within its group first (GDPO). */
   multiObjectiveAggregation: choice('sum_then_normalize', ['sum_then_normalize', 'normalize_then_sum']),
   /** Milliseconds that one call of a reward may take; unset = no limit. */
@@ -110,9 +114,7 @@ export type GRPOConfig = Partial<GRPOValues>
 
 /** All options of a GRPO run; throws an InputError for unknown names, bad values and batches that do not divide. */
 export function resolveGRPOConfig(given: Readonly<Record<string, unknown>> = {}): GRPOValues {
-  // TRL takes booleans too: true = group, false = none.
-  const scale = { true: 'group', false: 'none' }[String(given.scaleRewards)]
-  const values = resolveFields(grpoFields, scale ? { ...given, scaleRewards: scale } : given, { aliases })
+  const values = resolveFields(grpoFields, given, { aliases })
   batchAlgebra(values)
   if (
     values.lossType === 'vespo' &&

@@ -1,6 +1,6 @@
 /** The options of an SFT run under TRL 1.13's names, in camelCase and with TRL's defaults, besides those of `answerFields`. */
 import { InputError } from '../errors.js'
-import { answerFields, unlimited } from './answers.js'
+import { answerFields } from './answers.js'
 import { trainingFields } from './config.js'
 import { choice, type Fields, flag, number, resolveFields, type Values } from './fields.js'
 
@@ -33,7 +33,7 @@ export type SFTConfig = Partial<SFTValues>
 
 /** All options of an SFT run; throws an InputError for unknown names and bad values. */
 export function resolveSFTConfig(given: Readonly<Record<string, unknown>> = {}): SFTValues {
-  const config = resolveFields(sftFields, unlimited(given))
+  const config = resolveFields(sftFields, given)
   if (!config.packing || config.maxLength > 0) return config
   throw new InputError('[args] packing: needs a maxLength above 0, the tokens that are packed together', {
     code: 'ERR_VSGRPO_CONFIG',
