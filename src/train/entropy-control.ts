@@ -2,9 +2,11 @@
  * The weight of the entropy bonus: constant, or moved after every step to keep the policy's entropy near a target (Skywork
  * Open Reasoner 1, arXiv 2505.22312; TRL 1.13 `use_adaptive_entropy`).
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BackwardResult } from '../native.js'
+import { isObject } from '../processing/json-file.js'
+import { readJson } from './checkpoint.js'
 import type { GRPOSample } from './grpo.js'
 import type { GRPOValues } from './grpo-config.js'
 import type { Meter } from './meter.js'
@@ -64,8 +66,13 @@ export class EntropyControl {
 
   restore(dir: string): void {
     if (!this.config.useAdaptiveEntropy || !existsSync(join(dir, file))) return
-    this.state = JSON.parse(readFileSync(join(dir, file), 'utf8')) as State
+    this.state = readJson(dir, file, { accepts: isState })
   }
+}
+
+function isState(value: unknown): value is State {
+  if (!isObject(value) || typeof value.entropyCoef !== 'number') return false
+  return value.lastEntropy === null || typeof value.lastEntropy === 'number'
 }
 
 function nextState({ entropyCoef }: State, entropy: number, config: GRPOValues): State {
