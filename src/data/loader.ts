@@ -26,8 +26,8 @@ export interface Loader {
 
 /** Throws an InputError when the dataset does not fill one batch. */
 export function createLoader(options: LoaderOptions): Loader {
-  const { length, batchSize, lastBatch } = options
-  const batchesPerEpoch = lastBatch === 'drop' ? Math.floor(length / batchSize) : Math.ceil(length / batchSize)
+  const { length, batchSize } = options
+  const batchesPerEpoch = countBatches(options)
   if (batchesPerEpoch === 0) {
     throw new InputError(
       `[trainDataset] expected at least ${batchSize} rows to fill one batch, got ${length}; lower the batch size`,
@@ -49,6 +49,15 @@ export function createLoader(options: LoaderOptions): Loader {
       return shuffled(others, mulberry32(options.seed + 1, number)).slice(skip, skip + count)
     },
   }
+}
+
+/** Batches that a dataset has. */
+export function countBatches({
+  length,
+  batchSize,
+  lastBatch,
+}: Pick<LoaderOptions, 'length' | 'batchSize' | 'lastBatch'>): number {
+  return lastBatch === 'drop' ? Math.floor(length / batchSize) : Math.ceil(length / batchSize)
 }
 
 function epochOrder(options: LoaderOptions, epoch: number, families: number[][] | undefined): readonly number[] {

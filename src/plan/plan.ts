@@ -13,7 +13,7 @@ import { type Remedy, remedies } from './remedies.js'
 import type { Setup } from './setup.js'
 import { countParameters, type ModelShape, readShape } from './shape.js'
 import { measureRows, type RowSizes } from './sizes.js'
-import { type AlgorithmName, countSteps, planSteps, type StepPlan } from './steps.js'
+import { type AlgorithmName, countRunSteps, planSteps, type StepPlan } from './steps.js'
 import { predictTime, type TimePlan } from './time.js'
 import type { Workload } from './workload.js'
 
@@ -91,7 +91,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
     rowsRead: rows.rows,
     tokensPerMicroBatch: setup.tokensPerMicroBatch,
     memory: { ...memory, availableBytes: available, fits },
-    steps: countSteps(steps, trainDataset.length),
+    steps: countRunSteps(steps, trainDataset.length),
     ...(typeof rates === 'string' ? { notMeasured: rates } : { time: predictTime(shape, mean, setup, rates) }),
     remedies: fits ? [] : remedies({ algorithm, shape, workload: longest, setup }, available),
   }
@@ -110,7 +110,7 @@ async function measured(measure: () => Promise<Rates>): Promise<Rates | string> 
 /** The step at its longest, which memory has to hold, and at its mean, which time adds up to. */
 function workloads(shape: ModelShape, steps: StepPlan, rows: RowSizes, length: number) {
   // Caches grow until they have seen every medium or are full.
-  const rowsSeen = Math.min(length, (countSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
+  const rowsSeen = Math.min(length, (countRunSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
   const seen = Math.ceil((rows.media * rowsSeen) / Math.max(1, length))
   const patches = seen * rows.mean.prompt.patches
   const cachedMedia = Math.min(mediaCacheBytes, patches * shape.vision.patchValues)

@@ -2,6 +2,7 @@
 import type { Dataset } from '../data/dataset.js'
 import { InputError } from '../errors.js'
 import type { Processor } from '../processing/index.js'
+import { countTurns } from '../train/assistant-turns.js'
 import { textOf } from '../train/dpo-pairs.js'
 import { mediaPaths } from '../train/rollout.js'
 import type { Example, Prompt } from '../types.js'
@@ -23,6 +24,8 @@ export interface RowSize {
   readonly prompt: PromptSize
   /** Tokens of the longest answer that the row gives, its end included; 0 without. */
   readonly answer: number
+  /** Turns of the assistant in the prompt. */
+  readonly turns: number
 }
 
 /** Rows that are read: their media are decoded, which takes time. */
@@ -74,7 +77,8 @@ async function measureRow(
   const row = dataset.get(index)
   const where = dataset.where?.(index) ?? `example ${row.id ?? index}`
   const prompt = sizeOf(await processor.prompt(row.messages, { where }))
-  return { prompt, answer: Math.max(0, ...answers.map((field) => answerTokens(row, field, processor))) }
+  const answer = Math.max(0, ...answers.map((field) => answerTokens(row, field, processor)))
+  return { prompt, answer, turns: countTurns(row.messages) }
 }
 
 /** What is no text is the trainer's to complain of. */
@@ -100,7 +104,7 @@ function combine(sizes: readonly RowSize[], pick: (values: readonly number[]) =>
     patches: of('patches'),
     framePatches: of('framePatches'),
   }
-  return { prompt, answer: pick(sizes.map(({ answer }) => answer)) }
+  return { prompt, answer: pick(sizes.map(({ answer }) => answer)), turns: pick(sizes.map(({ turns }) => turns)) }
 }
 
 function countMedia(dataset: Dataset): number {

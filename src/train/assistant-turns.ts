@@ -3,6 +3,7 @@
  * a turn with `<|im_start|>assistant` and a line break, and ends it with the end token and a line break.
  */
 import type { PolicyProcessor } from '../policy.js'
+import type { Message } from '../types.js'
 import type { AnswerValues } from './answers.js'
 
 /** [T] 1 for the tokens of the assistant's turns, ends included (`turn`: with the line break), and how many turns there are. */
@@ -26,6 +27,11 @@ export function assistantTurns(
     at = last
   }
   return { mask, count }
+}
+
+/** How many turns of the assistant messages have. */
+export function countTurns(messages: readonly Message[]): number {
+  return messages.filter(({ role }) => role === 'assistant').length
 }
 
 function startsWith(ids: Int32Array, at: number, part: Int32Array): boolean {

@@ -100,6 +100,11 @@ export function resolveDPOConfig(given: Readonly<Record<string, unknown>> = {}):
   return config
 }
 
+/** Whether a step's loss takes more from the policy than a pair's own log-probabilities; see `compareBatch`. */
+export function comparesBatch({ useWeighting, lossType }: DPOValues): boolean {
+  return useWeighting || lossType.some(isSorting)
+}
+
 /** The options that make the loss. */
 export function dpoOptions(config: DPOValues): DpoOptions {
   const { fDivergenceType: fDivergence, lossType, lossWeights = [], ...rest } = config

@@ -4,8 +4,8 @@
  * which is computed once.
  */
 import { InputError } from '../errors.js'
-import { isSorting } from '../losses/dpo-options.js'
 import type { Algorithm, RunContext } from './algorithm.js'
+import { comparesBatch } from './dpo-config.js'
 import { compareBatch, objective } from './dpo-objective.js'
 import { type DPOOptions, type DPOSample, type DPOUnit, readUnits, sequencesOf } from './dpo-pairs.js'
 
@@ -14,13 +14,12 @@ export function dpo(options: DPOOptions): Algorithm<DPOSample> {
   const { config, reference, precomputed } = options
   if (!reference && !precomputed)
     throw new InputError('[dpo] expected a reference policy or precomputed scores, got none')
-  const needsPass = config.useWeighting || config.lossType.some(isSorting)
   return {
     name: 'dpo',
     temperature: 1,
     logitMean: true,
     prepare: (indices, run) => prepare(indices, run, options),
-    refresh: needsPass ? (units, run) => compareBatch(units, run, config) : undefined,
+    refresh: comparesBatch(config) ? (units, run) => compareBatch(units, run, config) : undefined,
     loss: (samples) => objective(samples, config),
     async afterUpdate(step, { policy }) {
       const { syncRefModel, refModelSyncSteps, refModelMixupAlpha } = config

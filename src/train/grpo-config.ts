@@ -226,6 +226,16 @@ export function batchAlgebra(config: GRPOValues): BatchAlgebra {
   }
 }
 
+/** Whether the policy will have changed by the time it learns from what it sampled, or is compared with its sampler. */
+export function needsOldLogps(config: GRPOValues): boolean {
+  return batchAlgebra(config).updates * config.numIterations > 1 || config.importanceSamplingCorrection
+}
+
+/** Whether each step leaves tokens out by what the policy says of them then. */
+export function masksTokens({ topEntropyQuantile, offPolicyMaskThreshold }: GRPOValues): boolean {
+  return topEntropyQuantile < 1 || offPolicyMaskThreshold !== undefined
+}
+
 function wrong(message: string): InputError {
   return new InputError(`[args] ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
 }

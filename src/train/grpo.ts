@@ -9,7 +9,7 @@ import type { Reference } from '../policy.js'
 import type { Algorithm, RunContext, Unit } from './algorithm.js'
 import type { CustomLoss } from './custom-loss.js'
 import { EntropyControl } from './entropy-control.js'
-import { batchAlgebra, type GRPOValues } from './grpo-config.js'
+import { batchAlgebra, type GRPOValues, masksTokens, needsOldLogps } from './grpo-config.js'
 import { customObjective, objective } from './grpo-objective.js'
 import {
   countTokens,
@@ -60,12 +60,11 @@ export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
   if (config.beta > 0 && !reference)
     throw new InputError('[grpo] beta > 0 needs a reference policy: give one, or beta 0')
   const control = new EntropyControl(config)
-  const isMasked = config.topEntropyQuantile < 1 || config.offPolicyMaskThreshold !== undefined
   return {
     name: 'grpo',
     temperature: config.temperature,
     prepare: (indices, run) => prepare(indices, run, options),
-    refresh: isMasked ? (units, run) => maskTokens(units, run, config) : undefined,
+    refresh: masksTokens(config) ? (units, run) => maskTokens(units, run, config) : undefined,
     loss: (samples) => (loss ? customObjective(samples, loss, config, control) : objective(samples, config, control)),
     async afterUpdate(step, { policy, meter }) {
       control.update(meter)
@@ -137,11 +136,9 @@ function weigh(updates: readonly (readonly Group[])[], config: GRPOValues): GRPO
 /** Scores the samples under the sampling policy, if it will have changed, and under the reference, if there is one. */
 async function addLogps(units: readonly GRPOUnit[], options: GRPOOptions, run: RunContext): Promise<GRPOUnit[]> {
   const { config, reference } = options
-  const { updates } = batchAlgebra(config)
-  const needsOld = updates * config.numIterations > 1 || config.importanceSamplingCorrection
   const sequences = sequencesOf(units)
   const [old, ref] = await timed(run, 'logps', async () => [
-    needsOld ? await scoreUnits(units, run, config) : [],
+    needsOldLogps(config) ? await scoreUnits(units, run, config) : [],
     config.beta > 0 && reference ? await reference.score(sequences, scoringOf(config, run.signal)) : [],
   ])
   return mapSamples(units, (sample, i) => ({ ...sample, ...pickLogps(sample, old[i], ref[i], config, run.meter) }))

@@ -19,6 +19,7 @@ import { runLoop } from './loop.js'
 import { PromptCache } from './prompt-cache.js'
 import { beginRun } from './resume.js'
 import { mediaPaths } from './rollout.js'
+import { countSteps } from './schedule.js'
 
 /** Called with every event; 'stop' ends the run after the current step. */
 export type Callback = (event: TrainEvent) => unknown
@@ -104,7 +105,7 @@ export async function* runSession<S extends Sample>(
       signal,
       from: start.from,
       warnings: [...start.warnings, ...(recipe.warnings ?? [])],
-      totalSteps: countSteps(recipe, loader.batchesPerEpoch),
+      totalSteps: countSteps(config, loader.batchesPerEpoch * recipe.updatesPerBatch),
       description: describe(options, recipe, algorithm.name),
       versions: { vsgrpo: version, node: process.version },
       evaluate: options.evalDataset ? () => recipe.evaluate(signal) : undefined,
@@ -196,10 +197,6 @@ function loaderSettings({ trainDataset, mediaKey }: TrainerOptions, config: Trai
 function optimizerSettings({ adamBeta1, adamBeta2, adamEpsilon, weightDecay, ...dtypes }: TrainingValues) {
   const { optimStateDtype: stateDtype, gradDtype } = dtypes
   return { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay, stateDtype, gradDtype }
-}
-
-function countSteps<S extends Sample>({ config, updatesPerBatch }: Recipe<S>, batchesPerEpoch: number): number {
-  return config.maxSteps > 0 ? config.maxSteps : Math.ceil(config.numTrainEpochs * batchesPerEpoch * updatesPerBatch)
 }
 
 function describe<S extends Sample>(options: TrainerOptions, recipe: Recipe<S>, algorithm: string) {

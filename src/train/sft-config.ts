@@ -31,6 +31,11 @@ export type SFTValues = Values<typeof sftFields>
 /** Options of `SFTTrainer`; all have defaults. */
 export type SFTConfig = Partial<SFTValues>
 
+/** Whether tokens of a prompt with so many turns of the assistant are learned. */
+export function learnsPrompt({ assistantOnlyLoss, completionOnlyLoss }: SFTValues, turns: number): boolean {
+  return assistantOnlyLoss ? turns > 0 : !completionOnlyLoss
+}
+
 /** All options of an SFT run; throws an InputError for unknown names and bad values. */
 export function resolveSFTConfig(given: Readonly<Record<string, unknown>> = {}): SFTValues {
   const config = resolveFields(sftFields, given)

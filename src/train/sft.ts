@@ -8,10 +8,10 @@ import type { PolicyProcessor } from '../policy.js'
 import type { Message, Metrics, Prompt } from '../types.js'
 import type { Algorithm, Objective, RunContext, Sample, Unit } from './algorithm.js'
 import { cutAnswer, encodeAnswer, placeOf } from './answers.js'
-import { assistantTurns } from './assistant-turns.js'
+import { assistantTurns, countTurns } from './assistant-turns.js'
 import { Meter } from './meter.js'
 import { scoringOf } from './scoring.js'
-import type { SFTValues } from './sft-config.js'
+import { learnsPrompt, type SFTValues } from './sft-config.js'
 import { readRows, unusable } from './unusable-rows.js'
 
 export interface SFTSample extends Sample {
@@ -122,9 +122,9 @@ function learnedPrompt(
   messages: readonly Message[],
   { place, processor, config }: { place: string; processor: PolicyProcessor; config: SFTValues },
 ): Float32Array | undefined {
-  if (!config.assistantOnlyLoss) return config.completionOnlyLoss ? undefined : new Float32Array(ids.length).fill(1)
-  const wanted = messages.filter(({ role }) => role === 'assistant').length
-  if (wanted === 0) return undefined
+  const wanted = countTurns(messages)
+  if (!learnsPrompt(config, wanted)) return undefined
+  if (!config.assistantOnlyLoss) return new Float32Array(ids.length).fill(1)
   const { mask, count } = assistantTurns(ids, processor, config.completionEnd)
   if (count === wanted) return mask
   throw unusable(
