@@ -88,6 +88,11 @@ export function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 }
 
+/** All row indices of a dataset, `size` at a time. */
+export function rowBatches({ length }: { readonly length: number }, size: number): number[][] {
+  return chunks([...Array(length).keys()], size)
+}
+
 /** Fisher-Yates on a copy. */
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const result = [...items]

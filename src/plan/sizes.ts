@@ -1,5 +1,5 @@
 /** How long a dataset's prompts and answers are, from some of its rows, read as a run reads them. */
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, placeOf } from '../data/dataset.js'
 import { InputError } from '../errors.js'
 import type { Processor } from '../processing/index.js'
 import { countTurns } from '../train/assistant-turns.js'
@@ -75,8 +75,7 @@ async function measureRow(
   answers: readonly string[],
 ): Promise<RowSize> {
   const row = dataset.get(index)
-  const where = dataset.where?.(index) ?? `example ${row.id ?? index}`
-  const prompt = sizeOf(await processor.prompt(row.messages, { where }))
+  const prompt = sizeOf(await processor.prompt(row.messages, { where: placeOf(dataset, index) }))
   const answer = Math.max(0, ...answers.map((field) => answerTokens(row, field, processor)))
   return { prompt, answer, turns: countTurns(row.messages) }
 }

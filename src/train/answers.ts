@@ -1,5 +1,4 @@
 /** Given answers as tokens: shared by SFT and DPO. */
-import type { Dataset } from '../data/dataset.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Prompt } from '../types.js'
 import { choice, type Fields, integer, type Values } from './fields.js'
@@ -21,11 +20,6 @@ export const answerFields = {
 } satisfies Fields
 
 export type AnswerValues = Values<typeof answerFields>
-
-/** Where a row stands, to begin an error message with. */
-export function placeOf(dataset: Dataset, index: number): string {
-  return dataset.where?.(index) ?? `example ${dataset.get(index).id ?? index}`
-}
 
 /** The tokens of an answer with its end. Throws an InputError that names place and field when there is none. */
 export function encodeAnswer(

@@ -21,6 +21,7 @@ import {
   resolveFields,
   type Values,
 } from './fields.js'
+import { referenceFields } from './reference-sync.js'
 
 const lossTypes: Field<readonly DpoLossType[]> = {
   fallback: ['sigmoid'],
@@ -61,10 +62,7 @@ const dpoFields = {
   precomputeRefLogProbs: flag(false),
   /** Pairs scored at a time then; unset = `perDeviceTrainBatchSize`. Changes no result. */
   precomputeRefBatchSize: integer(undefined, 1),
-  /** Moves the reference towards the policy every `refModelSyncSteps` steps, by the share `refModelMixupAlpha`. */
-  syncRefModel: flag(false),
-  refModelMixupAlpha: number(0.6, 0, 1),
-  refModelSyncSteps: integer(512, 1),
+  ...referenceFields,
 } satisfies Fields
 
 export type DPOValues = Values<typeof dpoFields>

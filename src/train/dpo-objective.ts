@@ -8,9 +8,10 @@ import type { BackwardResult, TokenStats } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Objective } from './algorithm.js'
 import { type DPOValues, dpoOptions } from './dpo-config.js'
-import { type DPOSample, type DPOUnit, type PairContext, sequencesOf } from './dpo-pairs.js'
+import type { DPOSample, DPOUnit, PairContext } from './dpo-pairs.js'
 import type { Meter } from './meter.js'
 import { scoringOf } from './scoring.js'
+import { sequencesOf } from './units.js'
 
 /** Log-probabilities come out first, the gradients of the loss go back in. */
 export function objective(samples: readonly DPOSample[], config: DPOValues): Objective {

@@ -1,12 +1,12 @@
 /** Rows with a chosen and a rejected answer as units of two samples, scored under the reference policy. */
-import type { Sequence } from '../batch.js'
-import { chunks } from '../data/loader.js'
+import { placeOf } from '../data/dataset.js'
+import { chunks, rowBatches } from '../data/loader.js'
 import { InputError } from '../errors.js'
 import type { Opponents } from '../losses/dpo-terms.js'
 import type { Reference } from '../policy.js'
 import type { Prompt } from '../types.js'
 import type { RunContext, Sample, Unit } from './algorithm.js'
-import { cutAnswer, encodeAnswer, placeOf } from './answers.js'
+import { cutAnswer, encodeAnswer } from './answers.js'
 import type { DPOValues } from './dpo-config.js'
 import { scoringOf } from './scoring.js'
 import { timed } from './timing.js'
@@ -78,7 +78,7 @@ export async function precompute(
 ): Promise<Map<number, RefLogps>> {
   const { onUnusableRow, precomputeRefBatchSize: size = config.perDeviceTrainBatchSize } = config
   const known = new Map<number, RefLogps>()
-  for (const indices of chunks([...Array(context.dataset.length).keys()], size)) {
+  for (const indices of rowBatches(context.dataset, size)) {
     const { rows } = await readRows(indices, (index) => readPair(index, context, config), { onUnusableRow })
     const scores = await scorePairs(rows, context, { config, reference })
     for (const [i, { index }] of rows.entries()) {
@@ -153,8 +153,4 @@ function weigh(rows: readonly PairRow[], scores: readonly (RefLogps | undefined)
       return { index, prompt, samples }
     })
   })
-}
-
-export function sequencesOf(units: readonly DPOUnit[]): Sequence[] {
-  return units.flatMap(({ prompt, samples }) => samples.map(({ completionIds }) => ({ prompt, completionIds })))
 }

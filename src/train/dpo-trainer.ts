@@ -1,6 +1,6 @@
 /** Training on preferences. */
 import type { Dataset } from '../data/dataset.js'
-import { chunks } from '../data/loader.js'
+import { rowBatches } from '../data/loader.js'
 import type { Metrics } from '../types.js'
 import { BaseTrainer, noDataset } from './base-trainer.js'
 import { checkSyncRefModel } from './checks.js'
@@ -77,12 +77,11 @@ export class DPOTrainer extends BaseTrainer<DPOSample, DPOValues, DPOTrainerOpti
   private async measure(context: PairContext, scoring: Omit<DPOOptions, 'config'>): Promise<Metrics> {
     const { args: config } = this
     const meter = new Meter()
-    const rows = [...Array(context.dataset.length).keys()]
-    for (const indices of chunks(rows, config.perDeviceEvalBatchSize)) {
+    for (const indices of rowBatches(context.dataset, config.perDeviceEvalBatchSize)) {
       const { units } = await readUnits(indices, { ...context, meter }, { ...scoring, config }, indices.length)
       await measureUnits(units, context, config, meter)
     }
-    return Object.fromEntries(Object.entries(meter.take()).map(([name, value]) => [`eval_${name}`, value]))
+    return meter.take('eval_')
   }
 
   private context(dataset: Dataset): PairContext {

@@ -7,7 +7,9 @@ import { InputError } from '../errors.js'
 import type { Algorithm, RunContext } from './algorithm.js'
 import { comparesBatch } from './dpo-config.js'
 import { compareBatch, objective } from './dpo-objective.js'
-import { type DPOOptions, type DPOSample, type DPOUnit, readUnits, sequencesOf } from './dpo-pairs.js'
+import { type DPOOptions, type DPOSample, readUnits } from './dpo-pairs.js'
+import { syncReference } from './reference-sync.js'
+import { countTokens, sequencesOf } from './units.js'
 
 /** One optimizer step per batch of pairs. Throws an InputError without a reference. */
 export function dpo(options: DPOOptions): Algorithm<DPOSample> {
@@ -21,28 +23,11 @@ export function dpo(options: DPOOptions): Algorithm<DPOSample> {
     prepare: (indices, run) => prepare(indices, run, options),
     refresh: comparesBatch(config) ? (units, run) => compareBatch(units, run, config) : undefined,
     loss: (samples) => objective(samples, config),
-    async afterUpdate(step, { policy }) {
-      const { syncRefModel, refModelSyncSteps, refModelMixupAlpha } = config
-      if (syncRefModel && step % refModelSyncSteps === 0) await reference?.mix(policy, refModelMixupAlpha)
-    },
-    async save(dir) {
-      if (config.syncRefModel) await reference?.save(dir)
-    },
-    async restore(dir) {
-      if (config.syncRefModel) await reference?.restore(dir)
-    },
+    ...syncReference(reference, config),
   }
 }
 
 async function prepare(indices: readonly number[], run: RunContext, options: DPOOptions) {
   const { units, warnings } = await readUnits(indices, run, options, options.config.perDeviceTrainBatchSize)
-  return { updates: [units], tokens: countTokens(units), warnings }
-}
-
-/** Prompt and answer tokens, each answer counted with its prompt. */
-function countTokens(units: readonly DPOUnit[]): number {
-  return sequencesOf(units).reduce(
-    (sum, { prompt, completionIds }) => sum + prompt.ids.length + completionIds.length,
-    0,
-  )
+  return { updates: [units], tokens: countTokens(sequencesOf(units)), warnings }
 }

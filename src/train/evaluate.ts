@@ -1,6 +1,6 @@
 /** Evaluations of GRPO during and after training: rewards of answers. */
 import type { Dataset } from '../data/dataset.js'
-import { chunks } from '../data/loader.js'
+import { rowBatches } from '../data/loader.js'
 import type { Policy, SampleOptions } from '../policy.js'
 import { type RewardFunc, rewardNames } from '../rewards/reward.js'
 import type { Metrics, Prompt } from '../types.js'
@@ -29,7 +29,7 @@ export async function evaluateRewards(
     : { ...base, temperature: 0 }
   const parts: Answers[] = []
   const meter = new Meter()
-  for (const rows of batches(options.dataset, config.perDeviceEvalBatchSize)) {
+  for (const rows of rowBatches(options.dataset, config.perDeviceEvalBatchSize)) {
     const { indices, encode } = await readPrompts(rows, options.encode, { ...config, meter })
     if (indices.length === 0) continue
     const keys = indices.map((index) => `eval ${index}`)
@@ -37,21 +37,13 @@ export async function evaluateRewards(
     parts.push({ completions, scores })
   }
   if (parts.length > 0) measureRollout(joinAnswers(parts), meter)
-  return { ...unknown(options.rewards), ...prefixed(meter) }
+  return { ...unknown(options.rewards), ...meter.take('eval_') }
 }
 
 /** Rewards that apply to no row have no mean, but they are metrics nonetheless: NaN, as TRL logs them, is never the best. */
 function unknown(rewards: readonly RewardFunc[]): Metrics {
   const names = ['reward', ...rewardNames(rewards).map((name) => `rewards/${name}/mean`)]
   return Object.fromEntries(names.map((name) => [`eval_${name}`, Number.NaN]))
-}
-
-/** All row indices of a dataset, `size` at a time. */
-function batches({ length }: Dataset, size: number): number[][] {
-  return chunks(
-    Array.from({ length }, (_, index) => index),
-    size,
-  )
 }
 
 /** Measured as one batch, so that the size of the parts does not show. */
@@ -67,8 +59,4 @@ function joinAnswers(parts: readonly Answers[]): Answers {
       failures: names.map((_, j) => parts.reduce((sum, { scores }) => sum + (scores.failures[j] ?? 0), 0)),
     },
   }
-}
-
-function prefixed(meter: Meter): Metrics {
-  return Object.fromEntries(Object.entries(meter.take()).map(([name, value]) => [`eval_${name}`, value]))
 }

@@ -7,6 +7,7 @@ import { type GrpoOptions, type LossType, lossTypes } from '../losses/grpo-optio
 import { surrogateOf } from '../losses/surrogates.js'
 import { trainingFields } from './config.js'
 import { choice, type Fields, flag, integer, number, positive, resolveFields, type Values } from './fields.js'
+import { referenceFields } from './reference-sync.js'
 import { samplerRatioModes } from './sampler-ratio.js'
 
 const grpoFields = {
@@ -83,10 +84,7 @@ const grpoFields = {
   importanceSamplingMode: choice('sequence_mask', samplerRatioModes),
   importanceSamplingClipMax: number(3, 0),
   importanceSamplingClipMin: number(undefined, 0),
-  /** Moves the reference towards the policy every `refModelSyncSteps` steps, by the share `refModelMixupAlpha`. */
-  syncRefModel: flag(false),
-  refModelMixupAlpha: number(0.6, 0, 1),
-  refModelSyncSteps: integer(512, 1),
+  ...referenceFields,
   /** Leave completions that were cut at `maxCompletionLength` out of the loss. */
   maskTruncatedCompletions: flag(false),
   /**

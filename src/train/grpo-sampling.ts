@@ -114,7 +114,7 @@ function toGroups(rollout: Rollout, advantages: Float64Array, flat: readonly boo
 }
 
 /** Prompt and completion tokens, each completion counted with its prompt. */
-export function countTokens({ prompts, completions }: Rollout, numGenerations: number): number {
+export function countRolloutTokens({ prompts, completions }: Rollout, numGenerations: number): number {
   const promptTokens = prompts.reduce((sum, { ids }) => sum + ids.length, 0)
   return promptTokens * numGenerations + completions.reduce((sum, { ids }) => sum + ids.length, 0)
 }

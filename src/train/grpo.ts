@@ -12,7 +12,7 @@ import { EntropyControl } from './entropy-control.js'
 import { batchAlgebra, type GRPOValues, masksTokens, needsOldLogps } from './grpo-config.js'
 import { customObjective, objective } from './grpo-objective.js'
 import {
-  countTokens,
+  countRolloutTokens,
   type Group,
   logRows,
   type SampledAnswer,
@@ -20,10 +20,12 @@ import {
   sampleGroups,
 } from './grpo-sampling.js'
 import type { Meter } from './meter.js'
+import { syncReference } from './reference-sync.js'
 import { samplerRatios } from './sampler-ratio.js'
 import { scoringOf } from './scoring.js'
 import { timed } from './timing.js'
 import { isNearPolicy, maskBySlice } from './token-masks.js'
+import { sequencesOf } from './units.js'
 import { entropyWeights, tokenWeights } from './weights.js'
 
 export interface GRPOSample extends SampledAnswer {
@@ -60,24 +62,24 @@ export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
   if (config.beta > 0 && !reference)
     throw new InputError('[grpo] beta > 0 needs a reference policy: give one, or beta 0')
   const control = new EntropyControl(config)
+  const sync = syncReference(reference, config)
   return {
     name: 'grpo',
     temperature: config.temperature,
     prepare: (indices, run) => prepare(indices, run, options),
     refresh: masksTokens(config) ? (units, run) => maskTokens(units, run, config) : undefined,
     loss: (samples) => (loss ? customObjective(samples, loss, config, control) : objective(samples, config, control)),
-    async afterUpdate(step, { policy, meter }) {
-      control.update(meter)
-      const { syncRefModel, refModelSyncSteps, refModelMixupAlpha } = config
-      if (syncRefModel && reference && step % refModelSyncSteps === 0) await reference.mix(policy, refModelMixupAlpha)
+    async afterUpdate(step, run) {
+      control.update(run.meter)
+      await sync.afterUpdate(step, run)
     },
     async save(dir) {
       control.save(dir)
-      if (config.syncRefModel) await reference?.save(dir)
+      await sync.save(dir)
     },
     async restore(dir) {
       control.restore(dir)
-      if (config.syncRefModel) await reference?.restore(dir)
+      await sync.restore(dir)
     },
   }
 }
@@ -92,7 +94,7 @@ async function prepare(indices: readonly number[], run: RunContext, options: GRP
   for (const update of weigh(updates, config)) units.push(await addLogps(update, options, run))
   return {
     updates: Array.from({ length: config.numIterations }, () => units).flat(),
-    tokens: sampled.reduce((sum, { rollout }) => sum + countTokens(rollout, config.numGenerations), 0),
+    tokens: sampled.reduce((sum, { rollout }) => sum + countRolloutTokens(rollout, config.numGenerations), 0),
     rows: logRows(sampled, run.step, config),
     warnings,
   }
@@ -194,10 +196,6 @@ async function maskTokens(units: readonly GRPOUnit[], run: RunContext, config: G
 
 function scoreUnits(units: readonly GRPOUnit[], run: RunContext, config: GRPOValues): Promise<TokenStats[]> {
   return run.policy.scoreAll(sequencesOf(units), scoringOf(config, run.signal))
-}
-
-function sequencesOf(units: readonly GRPOUnit[]) {
-  return units.flatMap(({ prompt, samples }) => samples.map(({ completionIds }) => ({ prompt, completionIds })))
 }
 
 /** The units with each sample changed; `i` counts samples over all units. */

@@ -1,10 +1,11 @@
 /** Rows packed into blocks of about equally many tokens, which take the places of rows in batches (TRL's strategy 'bfd'). */
 
 import type { Dataset } from '../data/dataset.js'
-import { chunks } from '../data/loader.js'
+import { rowBatches } from '../data/loader.js'
 import type { Algorithm, RunContext } from './algorithm.js'
 import { type Reading, readAnswers, type SFTSample } from './sft.js'
 import type { SFTValues } from './sft-config.js'
+import { countTokens } from './units.js'
 
 /** Rows that are encoded at a time to count their tokens. */
 const rowsAtATime = 64
@@ -16,11 +17,10 @@ export async function packRows(
 ): Promise<{ readonly blocks: number[][]; readonly warnings: string[] }> {
   const warnings: string[] = []
   const sizes: { readonly index: number; readonly size: number }[] = []
-  for (const indices of chunks([...Array(context.dataset.length).keys()], rowsAtATime)) {
+  for (const indices of rowBatches(context.dataset, rowsAtATime)) {
     const { rows, warnings: more } = await readAnswers(indices, context, config)
     warnings.push(...more)
-    for (const { index, prompt, completionIds } of rows)
-      sizes.push({ index, size: prompt.ids.length + completionIds.length })
+    for (const row of rows) sizes.push({ index: row.index, size: countTokens([row]) })
   }
   const blocks = bestFitDecreasing(
     sizes.map(({ size }) => size),

@@ -41,7 +41,7 @@ export async function rollOut(rows: readonly number[], options: RolloutOptions):
   const { policy, dataset, signal, sampling, clock } = options
   const prompts = await Promise.all(rows.map(options.encode))
   const generate = async () => (await policy.generate(prompts, { ...sampling, signal })).flat()
-  const completions = await timed(clock, 'generation', generate, countTokens)
+  const completions = await timed(clock, 'generation', generate, countCompletionTokens)
   const size = sampling.numGenerations ?? 1
   const indices = rows.flatMap((row) => Array.from({ length: size }, () => row))
   const examples = indices.map((index) => dataset.get(index))
@@ -57,7 +57,7 @@ export async function rollOut(rows: readonly number[], options: RolloutOptions):
   return { prompts, completions, examples, indices, scores }
 }
 
-function countTokens(completions: readonly Completion[]): number {
+function countCompletionTokens(completions: readonly Completion[]): number {
   return completions.reduce((sum, { ids }) => sum + ids.length, 0)
 }
 

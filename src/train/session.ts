@@ -2,7 +2,7 @@
  * What all trainers share around the loop: encoded prompts, the optimizer, resuming, and handing events to callbacks and
  * reporters before the caller sees them.
  */
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, placeOf } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
 import type { Reporter } from '../log/reporter.js'
 import { runFolder } from '../log/run-folder.js'
@@ -137,8 +137,7 @@ export function createEncoder(options: TrainerOptions, dataset: Dataset): (index
   const encodeRow = async (index: number) => {
     const example = dataset.get(index)
     if (encode) return encode(example, model.processor)
-    const where = dataset.where?.(index) ?? `example ${example.id ?? index}`
-    return model.processor.prompt(example.messages, { where, signal })
+    return model.processor.prompt(example.messages, { where: placeOf(dataset, index), signal })
   }
   const cache = new PromptCache(encodeRow, promptCacheBytes)
   return (index) => cache.get(index)

@@ -1,17 +1,18 @@
 /** Supervised fine-tuning: the mean negative log-likelihood of given answers, end token included. TRL 1.13's `SFTTrainer`. */
-import type { Dataset } from '../data/dataset.js'
-import { chunks } from '../data/loader.js'
+import { type Dataset, placeOf } from '../data/dataset.js'
+import { rowBatches } from '../data/loader.js'
 import type { LossOutput } from '../losses/loss.js'
 import { dftLoss, sftLoss } from '../losses/sft.js'
 import type { BackwardResult, TokenStats } from '../native.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Message, Metrics, Prompt } from '../types.js'
 import type { Algorithm, Objective, RunContext, Sample, Unit } from './algorithm.js'
-import { cutAnswer, encodeAnswer, placeOf } from './answers.js'
+import { cutAnswer, encodeAnswer } from './answers.js'
 import { assistantTurns, countTurns } from './assistant-turns.js'
 import { Meter } from './meter.js'
 import { scoringOf } from './scoring.js'
 import { learnsPrompt, type SFTValues } from './sft-config.js'
+import { countTokens } from './units.js'
 import { readRows, unusable } from './unusable-rows.js'
 
 export interface SFTSample extends Sample {
@@ -39,8 +40,7 @@ export function sft(config: SFTValues): Algorithm<SFTSample> {
       const units: Unit<SFTSample>[] = rows.map(({ index, prompt, mask, ...sample }) => {
         return { index, prompt, samples: [{ ...sample, weights: mask.map((value) => value / learned) }] }
       })
-      const tokens = rows.reduce((sum, { prompt, completionIds }) => sum + prompt.ids.length + completionIds.length, 0)
-      return { updates: [units], tokens, warnings }
+      return { updates: [units], tokens: countTokens(rows), warnings }
     },
 
     loss(samples: readonly SFTSample[]): Objective {
@@ -75,7 +75,7 @@ export type Reading = Pick<RunContext, 'dataset' | 'policy' | 'encode' | 'signal
 /** Token means over a dataset's answers: `eval_loss`, `eval_mean_token_accuracy`, `eval_entropy`. */
 export async function evaluateAnswers(context: Reading, config: SFTValues): Promise<Metrics> {
   const meter = new Meter()
-  for (const indices of chunks([...Array(context.dataset.length).keys()], config.perDeviceEvalBatchSize)) {
+  for (const indices of rowBatches(context.dataset, config.perDeviceEvalBatchSize)) {
     const { rows } = await readAnswers(indices, { ...context, meter }, config)
     for (const [i, stats] of (await context.policy.scoreAll(rows, scoringOf(config, context.signal))).entries()) {
       const mask = rows[i]?.mask ?? new Float32Array()
@@ -86,7 +86,7 @@ export async function evaluateAnswers(context: Reading, config: SFTValues): Prom
       measureTokens(stats, mask, meter)
     }
   }
-  return Object.fromEntries(Object.entries(meter.take()).map(([name, value]) => [`eval_${name}`, value]))
+  return meter.take('eval_')
 }
 
 /** The usable rows among the indices as tokens. */
