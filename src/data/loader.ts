@@ -3,6 +3,7 @@
  * (seed, batch number), so a run resumes at any batch without replaying the ones before.
  */
 import { InputError } from '../errors.js'
+import { groupBy } from './group-by.js'
 
 export interface LoaderOptions {
   /** Rows of the dataset. */
@@ -33,7 +34,10 @@ export function createLoader(options: LoaderOptions): Loader {
       `[trainDataset] expected at least ${batchSize} rows to fill one batch, got ${length}; lower the batch size`,
     )
   }
-  const families = options.media && options.media.together > 1 ? groupBy(length, options.media.keyOf) : undefined
+  const families =
+    options.media && options.media.together > 1
+      ? [...groupBy(Array(length).keys(), options.media.keyOf).values()]
+      : undefined
   let current: { epoch: number; order: readonly number[] } | undefined
   return {
     batchesPerEpoch,
@@ -70,17 +74,6 @@ function epochOrder(options: LoaderOptions, epoch: number, families: number[][] 
     families.flatMap((family) => chunks(shuffled(family, random), together)),
     random,
   ).flat()
-}
-
-function groupBy(length: number, keyOf: (index: number) => string): number[][] {
-  const families = new Map<string, number[]>()
-  for (let index = 0; index < length; index++) {
-    const key = keyOf(index)
-    const family = families.get(key)
-    if (family) family.push(index)
-    else families.set(key, [index])
-  }
-  return [...families.values()]
 }
 
 /** Cuts a list into parts of `size`, the last one shorter where it does not divide. */

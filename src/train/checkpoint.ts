@@ -7,9 +7,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { removeLeftovers, writeFolder } from '../atomic-folder.js'
 import { fromNative, InputError, systemCause, VsgrpoError } from '../errors.js'
+import { isObject } from '../json.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
-import { isObject } from '../processing/json-file.js'
 import type { Prompt } from '../types.js'
 import type { Algorithm, Prepared, Sample, Unit } from './algorithm.js'
 

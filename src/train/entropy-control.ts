@@ -4,8 +4,8 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isObject } from '../json.js'
 import type { BackwardResult } from '../native.js'
-import { isObject } from '../processing/json-file.js'
 import { readJson } from './checkpoint.js'
 import type { GRPOSample } from './grpo.js'
 import type { GRPOValues } from './grpo-config.js'

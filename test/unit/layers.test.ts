@@ -11,7 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** A unit is a folder or a file of src. It imports from lower rows, and types from its own row. */
 const typescriptLevels: readonly (readonly string[])[] = [
-  ['types', 'errors', 'train/events', 'losses/grpo-options'],
+  ['types', 'errors', 'json', 'train/events', 'losses/grpo-options'],
   ['setup', 'interrupt', 'published-layout'],
   ['native', 'version', 'interrupt'],
   ['processing', 'data', 'rewards', 'losses', 'log', 'batch'],

@@ -3,7 +3,8 @@
  * Columns that are not named here pass through, so that generated rooms keep their cameras.
  */
 import { z } from 'zod'
-import { checked, finite, isObject, whole, wrong } from './fields.js'
+import { isObject } from '../../json.js'
+import { checked, finite, whole, wrong } from './fields.js'
 import { orientedBox } from './oriented-box.js'
 import { dot } from './points.js'
 import type { BoxRecord, SceneRecord, Vec3 } from './record.js'
