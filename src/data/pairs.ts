@@ -9,7 +9,7 @@ import { type Dataset, placeOf } from './dataset.js'
 import { type Random, randomStream } from './scenes/random.js'
 
 /** How near wrong answers are to the right one. */
-export const hardnesses = ['easy', 'medium', 'hard'] as const
+const hardnesses = ['easy', 'medium', 'hard'] as const
 export type Hardness = (typeof hardnesses)[number]
 
 export interface PairOptions {

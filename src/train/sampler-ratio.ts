@@ -15,10 +15,10 @@ export interface SamplerRatioOptions {
 /** Ratio of each token of one completion, [T]; the same for all in the sequence modes. */
 export function samplerRatios(
   logps: Float32Array,
-  sampledLogps: Float32Array,
+  samplingLogps: Float32Array,
   options: SamplerRatioOptions,
 ): Float32Array {
-  const differences = logps.map((logp, t) => logp - (sampledLogps[t] ?? logp))
+  const differences = logps.map((logp, t) => logp - (samplingLogps[t] ?? logp))
   if (options.mode.startsWith('token')) return differences.map((difference) => bound(Math.exp(difference), options))
   const whole = differences.reduce((sum, difference) => sum + difference, 0)
   return new Float32Array(logps.length).fill(bound(Math.exp(whole), options))

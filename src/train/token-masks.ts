@@ -42,10 +42,10 @@ export function maskBySlice(slices: readonly number[], entropies: readonly Float
  */
 export function isNearPolicy(
   logps: Float32Array,
-  sampledLogps: Float32Array,
+  samplingLogps: Float32Array,
   options: { readonly advantage: number; readonly threshold?: number },
 ): boolean {
   const { advantage, threshold = Number.POSITIVE_INFINITY } = options
-  const distance = logps.reduce((sum, logp, t) => sum + (sampledLogps[t] ?? logp) - logp, 0)
+  const distance = logps.reduce((sum, logp, t) => sum + (samplingLogps[t] ?? logp) - logp, 0)
   return advantage >= 0 || distance / Math.max(1, logps.length) <= threshold
 }

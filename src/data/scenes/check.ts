@@ -41,7 +41,7 @@ const perCategory = 'an object with a field per category'
 const boxes = z.record(z.string(), z.array(box, 'a list of boxes'), perCategory)
 
 /** The unified form of VSI-Bench's meta information, for every source; VLM-3R's records say object_bboxes. */
-export const sceneSchema = z
+const sceneSchema = z
   .looseObject(
     {
       dataset: z.string('a string').default(''),
