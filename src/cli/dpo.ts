@@ -14,12 +14,12 @@ const pairs: Shape = { hardness: null, ratio: null, seed: null }
 const shape: Shape = { ...commonShape, pairs, args: shapeOf(resolveDPOConfig()) }
 
 /** The command as `vsgrpo plan` needs it too. */
-export function training(): TrainingCommand {
+export function describeTraining(): TrainingCommand {
   return { name: 'dpo', description: 'train a model on preferences (DPO)', shape, help, prepare }
 }
 
 export function register(program: Command): void {
-  addTrainingCommand(program, training())
+  addTrainingCommand(program, describeTraining())
 }
 
 async function prepare(config: Config): Promise<Training> {

@@ -14,7 +14,7 @@ import { scoringOf } from './scoring.js'
 import { sequencesOf } from './units.js'
 
 /** Log-probabilities come out first, the gradients of the loss go back in. */
-export function objective(samples: readonly DPOSample[], config: DPOValues): Objective {
+export function makeObjective(samples: readonly DPOSample[], config: DPOValues): Objective {
   const given = joinSamples(samples)
   const options = dpoOptions(config)
   return {

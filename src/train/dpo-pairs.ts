@@ -34,7 +34,7 @@ export interface RefLogps {
   readonly rejected: Float32Array
 }
 
-export interface DPOOptions {
+export interface DPOParts {
   readonly config: DPOValues
   /** Scores pairs while training … */
   readonly reference?: Reference
@@ -59,7 +59,7 @@ export type PairContext = Pick<RunContext, 'policy' | 'dataset' | 'encode' | 'si
 export async function readUnits(
   indices: readonly number[],
   context: PairContext,
-  { config, reference, precomputed }: DPOOptions,
+  { config, reference, precomputed }: DPOParts,
   sliceSize: number,
 ): Promise<{ readonly units: DPOUnit[]; readonly warnings: readonly string[] }> {
   const { onUnusableRow } = config
@@ -74,7 +74,7 @@ export async function readUnits(
 /** Scores a whole dataset under the reference: what `precomputed` takes. */
 export async function precompute(
   context: PairContext,
-  { config, reference }: DPOOptions,
+  { config, reference }: DPOParts,
 ): Promise<Map<number, RefLogps>> {
   const { onUnusableRow, precomputeRefBatchSize: size = config.perDeviceTrainBatchSize } = config
   const known = new Map<number, RefLogps>()
@@ -122,7 +122,7 @@ function hasText(part: unknown): part is { readonly text: string } {
 async function scorePairs(
   rows: readonly PairRow[],
   { meter, now, signal }: PairContext,
-  { config, reference }: DPOOptions,
+  { config, reference }: DPOParts,
 ): Promise<RefLogps[]> {
   const sequences = rows.flatMap(({ prompt, chosen, rejected }) =>
     [chosen, rejected].map((completionIds) => ({ prompt, completionIds })),

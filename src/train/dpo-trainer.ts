@@ -7,7 +7,7 @@ import { checkSyncRefModel } from './checks.js'
 import { dpo } from './dpo.js'
 import { type DPOConfig, type DPOValues, resolveDPOConfig } from './dpo-config.js'
 import { measureUnits } from './dpo-objective.js'
-import { type DPOOptions, type DPOSample, type PairContext, precompute, readUnits } from './dpo-pairs.js'
+import { type DPOParts, type DPOSample, type PairContext, precompute, readUnits } from './dpo-pairs.js'
 import { Meter } from './meter.js'
 import { createEncoder, type Recipe, type TrainerOptions } from './session.js'
 
@@ -18,7 +18,7 @@ export interface DPOTrainerOptions extends TrainerOptions {
 /** Trains a policy on pairs of answers: rows with `messages`, `chosen` and `rejected`. */
 export class DPOTrainer extends BaseTrainer<DPOSample, DPOValues, DPOTrainerOptions> {
   /** What a run under way scores its evaluation dataset with. */
-  private scoring: Omit<DPOOptions, 'config'> | undefined
+  private scoring: Omit<DPOParts, 'config'> | undefined
 
   /** Throws an InputError for options that are unknown or do not fit together. */
   constructor(options: DPOTrainerOptions) {
@@ -74,7 +74,7 @@ export class DPOTrainer extends BaseTrainer<DPOSample, DPOValues, DPOTrainerOpti
     }
   }
 
-  private async measure(context: PairContext, scoring: Omit<DPOOptions, 'config'>): Promise<Metrics> {
+  private async measure(context: PairContext, scoring: Omit<DPOParts, 'config'>): Promise<Metrics> {
     const { args: config } = this
     const meter = new Meter()
     for (const indices of rowBatches(context.dataset, config.perDeviceEvalBatchSize)) {

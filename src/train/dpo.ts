@@ -6,28 +6,28 @@
 import { InputError } from '../errors.js'
 import type { Algorithm, RunContext } from './algorithm.js'
 import { comparesBatch } from './dpo-config.js'
-import { compareBatch, objective } from './dpo-objective.js'
-import { type DPOOptions, type DPOSample, readUnits } from './dpo-pairs.js'
+import { compareBatch, makeObjective } from './dpo-objective.js'
+import { type DPOParts, type DPOSample, readUnits } from './dpo-pairs.js'
 import { syncReference } from './reference-sync.js'
 import { countTokens, sequencesOf } from './units.js'
 
 /** One optimizer step per batch of pairs. Throws an InputError without a reference. */
-export function dpo(options: DPOOptions): Algorithm<DPOSample> {
-  const { config, reference, precomputed } = options
+export function dpo(parts: DPOParts): Algorithm<DPOSample> {
+  const { config, reference, precomputed } = parts
   if (!reference && !precomputed)
     throw new InputError('[dpo] expected a reference policy or precomputed scores, got none')
   return {
     name: 'dpo',
     temperature: 1,
     logitMean: true,
-    prepare: (indices, run) => prepare(indices, run, options),
+    prepare: (indices, run) => prepare(indices, run, parts),
     refresh: comparesBatch(config) ? (units, run) => compareBatch(units, run, config) : undefined,
-    loss: (samples) => objective(samples, config),
+    loss: (samples) => makeObjective(samples, config),
     ...syncReference(reference, config),
   }
 }
 
-async function prepare(indices: readonly number[], run: RunContext, options: DPOOptions) {
-  const { units, warnings } = await readUnits(indices, run, options, options.config.perDeviceTrainBatchSize)
+async function prepare(indices: readonly number[], run: RunContext, parts: DPOParts) {
+  const { units, warnings } = await readUnits(indices, run, parts, parts.config.perDeviceTrainBatchSize)
   return { updates: [units], tokens: countTokens(sequencesOf(units)), warnings }
 }

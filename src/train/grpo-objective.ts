@@ -10,7 +10,7 @@ import { type GRPOValues, lossOptions } from './grpo-config.js'
 import type { Meter } from './meter.js'
 
 /** The loss that the configuration describes, fused into the engine's backward pass. */
-export function objective(samples: readonly GRPOSample[], config: GRPOValues, control: EntropyControl): Objective {
+export function makeObjective(samples: readonly GRPOSample[], config: GRPOValues, control: EntropyControl): Objective {
   const options = lossOptions(config)
   const inputs = joinSamples(samples, control)
   const { entropyBonus } = inputs
@@ -34,7 +34,7 @@ export function objective(samples: readonly GRPOSample[], config: GRPOValues, co
 }
 
 /** A loss in TypeScript: the log-probabilities come out first, its gradients go back in. */
-export function customObjective(
+export function makeCustomObjective(
   samples: readonly GRPOSample[],
   loss: CustomLoss,
   config: GRPOValues,
@@ -70,13 +70,13 @@ function joinSamples(samples: readonly GRPOSample[], control: EntropyControl): O
     refLogps: join(samples, ({ refLogps }) => refLogps),
     policyMask: join(samples, ({ policyMask }) => policyMask),
     samplerRatios: join(samples, (sample) => sample.samplerRatios),
-    entropyBonus: control.enabled ? entropyWeights(samples, control.coefficient) : undefined,
+    entropyBonus: control.enabled ? weighEntropy(samples, control.coefficient) : undefined,
     offsets: offsetsOf(samples.map(({ completionIds }) => completionIds.length)),
   }
 }
 
 /** Coefficient over normaliser of every token whose entropy counts. */
-function entropyWeights(samples: readonly GRPOSample[], coefficient: number): Float32Array {
+function weighEntropy(samples: readonly GRPOSample[], coefficient: number): Float32Array {
   const weights = perToken(samples, ({ entropyWeight }) => coefficient * entropyWeight)
   const mask = join(samples, ({ entropyMask }) => entropyMask)
   return mask ? weights.map((weight, k) => weight * (mask[k] ?? 0)) : weights

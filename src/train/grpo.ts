@@ -10,7 +10,7 @@ import type { Algorithm, RunContext, Unit } from './algorithm.js'
 import type { CustomLoss } from './custom-loss.js'
 import { EntropyControl } from './entropy-control.js'
 import { batchAlgebra, type GRPOValues, masksTokens, needsOldLogps } from './grpo-config.js'
-import { customObjective, objective } from './grpo-objective.js'
+import { makeCustomObjective, makeObjective } from './grpo-objective.js'
 import {
   countRolloutTokens,
   type Group,
@@ -47,7 +47,7 @@ export interface GRPOSample extends SampledAnswer {
   readonly entropyMask?: Float32Array
 }
 
-export interface GRPOOptions extends SamplingParts {
+export interface GRPOParts extends SamplingParts {
   /** Needed when beta > 0. */
   readonly reference?: Reference
   /** In place of the loss that `config` describes. */
@@ -57,8 +57,8 @@ export interface GRPOOptions extends SamplingParts {
 type GRPOUnit = Unit<GRPOSample>
 
 /** Throws an InputError when beta > 0 comes without a reference. */
-export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
-  const { config, loss, reference } = options
+export function grpo(parts: GRPOParts): Algorithm<GRPOSample> {
+  const { config, loss, reference } = parts
   if (config.beta > 0 && !reference)
     throw new InputError('[grpo] beta > 0 needs a reference policy: give one, or beta 0')
   const control = new EntropyControl(config)
@@ -66,9 +66,10 @@ export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
   return {
     name: 'grpo',
     temperature: config.temperature,
-    prepare: (indices, run) => prepare(indices, run, options),
+    prepare: (indices, run) => prepare(indices, run, parts),
     refresh: masksTokens(config) ? (units, run) => maskTokens(units, run, config) : undefined,
-    loss: (samples) => (loss ? customObjective(samples, loss, config, control) : objective(samples, config, control)),
+    loss: (samples) =>
+      loss ? makeCustomObjective(samples, loss, config, control) : makeObjective(samples, config, control),
     async afterUpdate(step, run) {
       control.update(run.meter)
       await sync.afterUpdate(step, run)
@@ -84,14 +85,14 @@ export function grpo(options: GRPOOptions): Algorithm<GRPOSample> {
   }
 }
 
-async function prepare(indices: readonly number[], run: RunContext, options: GRPOOptions) {
-  const { config } = options
-  const { sampled, groups, warnings } = await sampleGroups(indices, run, options)
+async function prepare(indices: readonly number[], run: RunContext, parts: GRPOParts) {
+  const { config } = parts
+  const { sampled, groups, warnings } = await sampleGroups(indices, run, parts)
   const updates = shareOut(groups, batchAlgebra(config).updates).map((update) => {
     return update.filter((group) => isKept(group, config))
   })
   const units: GRPOUnit[][] = []
-  for (const update of weigh(updates, config)) units.push(await addLogps(update, options, run))
+  for (const update of weigh(updates, config)) units.push(await addLogps(update, parts, run))
   return {
     updates: Array.from({ length: config.numIterations }, () => units).flat(),
     tokens: sampled.reduce((sum, { rollout }) => sum + countRolloutTokens(rollout, config.numGenerations), 0),
@@ -136,8 +137,8 @@ function weigh(updates: readonly (readonly Group[])[], config: GRPOValues): GRPO
 }
 
 /** Scores the samples under the sampling policy, if it will have changed, and under the reference, if there is one. */
-async function addLogps(units: readonly GRPOUnit[], options: GRPOOptions, run: RunContext): Promise<GRPOUnit[]> {
-  const { config, reference } = options
+async function addLogps(units: readonly GRPOUnit[], parts: GRPOParts, run: RunContext): Promise<GRPOUnit[]> {
+  const { config, reference } = parts
   const sequences = sequencesOf(units)
   const [old, ref] = await timed(run, 'logps', async () => [
     needsOldLogps(config) ? await scoreUnits(units, run, config) : [],
