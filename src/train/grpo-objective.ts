@@ -5,8 +5,8 @@ import type { Objective } from './algorithm.js'
 import type { CustomLoss, CustomLossInputs } from './custom-loss.js'
 import { checkGradients } from './custom-loss.js'
 import type { EntropyControl } from './entropy-control.js'
-import type { GRPOSample } from './grpo.js'
 import { type GRPOValues, lossOptions } from './grpo-config.js'
+import type { GRPOSample } from './grpo-sample.js'
 import type { Meter } from './meter.js'
 
 /** The loss that the configuration describes, fused into the engine's backward pass. */

@@ -6,8 +6,9 @@ import { BaseTrainer, noDataset } from './base-trainer.js'
 import { checkSyncRefModel } from './checks.js'
 import type { CustomLoss } from './custom-loss.js'
 import { evaluateRewards } from './evaluate.js'
-import { type GRPOSample, grpo } from './grpo.js'
+import { grpo } from './grpo.js'
 import { batchAlgebra, configWarnings, type GRPOConfig, type GRPOValues, resolveGRPOConfig } from './grpo-config.js'
+import type { GRPOSample } from './grpo-sample.js'
 import { createEncoder, type Recipe, type TrainerOptions } from './session.js'
 
 export interface GRPOTrainerOptions extends TrainerOptions {

@@ -11,14 +11,8 @@ import type { CustomLoss } from './custom-loss.js'
 import { EntropyControl } from './entropy-control.js'
 import { batchAlgebra, type GRPOValues, masksTokens, needsOldLogps } from './grpo-config.js'
 import { makeCustomObjective, makeObjective } from './grpo-objective.js'
-import {
-  countRolloutTokens,
-  type Group,
-  logRows,
-  type SampledAnswer,
-  type SamplingParts,
-  sampleGroups,
-} from './grpo-sampling.js'
+import type { GRPOSample } from './grpo-sample.js'
+import { countRolloutTokens, type Group, logRows, type SamplingParts, sampleGroups } from './grpo-sampling.js'
 import type { Meter } from './meter.js'
 import { syncReference } from './reference-sync.js'
 import { samplerRatios } from './sampler-ratio.js'
@@ -27,25 +21,6 @@ import { timed } from './timing.js'
 import { isNearPolicy, maskBySlice } from './token-masks.js'
 import { sequencesOf } from './units.js'
 import { entropyWeights, tokenWeights } from './weights.js'
-
-export interface GRPOSample extends SampledAnswer {
-  /** Of each token in the loss: 1 / normaliser. */
-  readonly weight: number
-  /** Of each token in the mean entropy of the step. */
-  readonly entropyWeight: number
-  /** Which `perDeviceTrainBatchSize` completions of the step it is counted among. */
-  readonly slice: number
-  /** [T] under the policy that sampled; absent when no update comes between sampling and learning. */
-  readonly oldLogps?: Float32Array
-  /** [T] under the reference policy; present when beta > 0. */
-  readonly refLogps?: Float32Array
-  /** [T] trainer over sampler likelihood, bounded. */
-  readonly samplerRatios?: Float32Array
-  /** [T] 0 where the policy term is left out of this step … */
-  readonly policyMask?: Float32Array
-  /** [T] … and where the entropy bonus is. */
-  readonly entropyMask?: Float32Array
-}
 
 export interface GRPOParts extends SamplingParts {
   /** Needed when beta > 0. */
