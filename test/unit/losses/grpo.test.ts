@@ -96,6 +96,8 @@ describe('grpoLoss', () => {
   })
 
   it('refuses a KL penalty without a reference', () => {
-    expect(() => grpoLoss(inputs('grpo', { refLogps: undefined }), { ...clip, beta: 0.1 })).toThrow('needs refLogps')
+    expect(() => grpoLoss(inputs('grpo', { refLogps: undefined }), { ...clip, beta: 0.1 })).toThrow(
+      'needs refLogps, got none: give them, or beta 0',
+    )
   })
 })
