@@ -4,7 +4,7 @@ import { InputError } from '../errors.js'
 import type { Processor } from '../processing/index.js'
 import { countTurns } from '../train/assistant-turns.js'
 import { textOf } from '../train/dpo-pairs.js'
-import { mediaPaths } from '../train/rollout.js'
+import { mediaPaths } from '../train/media-paths.js'
 import type { Example, Prompt } from '../types.js'
 import type { PromptSize } from './workload.js'
 

@@ -6,6 +6,7 @@ import type { RewardFunc } from '../rewards/reward.js'
 import type { Completion, Example, Message, Prompt } from '../types.js'
 import { mean, standardDeviation } from './advantages.js'
 import type { CompletionRow } from './events.js'
+import { mediaPaths } from './media-paths.js'
 import type { Meter } from './meter.js'
 import { type Clock, timed } from './timing.js'
 
@@ -111,16 +112,4 @@ function questionOf(messages: readonly Message[]): string {
   const content = messages.findLast(({ role }) => role === 'user')?.content ?? ''
   if (typeof content === 'string') return content
   return content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('')
-}
-
-/** Paths of all media that messages show, in order. */
-export function mediaPaths(messages: readonly Message[]): string[] {
-  return messages.flatMap(({ content }) => {
-    if (typeof content === 'string') return []
-    return content.flatMap((part) => {
-      if (part.type === 'text') return []
-      if (part.type === 'image') return [part.image]
-      return typeof part.video === 'string' ? [part.video] : [...part.video]
-    })
-  })
 }

@@ -16,9 +16,9 @@ import type { TrainingValues } from './config.js'
 import type { EndEvent, TrainEvent } from './events.js'
 import { type GuardOptions, Guards } from './guards.js'
 import { runLoop } from './loop.js'
+import { mediaPaths } from './media-paths.js'
 import { PromptCache } from './prompt-cache.js'
 import { beginRun } from './resume.js'
-import { mediaPaths } from './rollout.js'
 import { countSteps } from './schedule.js'
 
 /** Called with every event; 'stop' ends the run after the current step. */
