@@ -1,7 +1,7 @@
 /** `vsgrpo sft`: trains a model on given answers. */
 import type { Command } from 'commander'
 import { checkBestModel } from '../train/checks.js'
-import { resolveSFTConfig } from '../train/sft-config.js'
+import { resolveSFTConfig } from '../train/sft/config.js'
 import { SFTTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { commonShape, locating, readDataset, shapeOf, trainingArgs } from './run-config.js'

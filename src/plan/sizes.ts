@@ -2,9 +2,9 @@
 import { type Dataset, placeOf } from '../data/dataset.js'
 import { InputError } from '../errors.js'
 import type { Processor } from '../processing/index.js'
-import { countTurns } from '../train/assistant-turns.js'
-import { textOf } from '../train/dpo-pairs.js'
+import { textOf } from '../train/dpo/pairs.js'
 import { mediaPaths } from '../train/media-paths.js'
+import { countTurns } from '../train/sft/assistant-turns.js'
 import type { Example, Prompt } from '../types.js'
 import type { PromptSize } from './workload.js'
 

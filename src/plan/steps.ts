@@ -1,10 +1,10 @@
 /** What an optimizer step of each algorithm computes, from its options and the sizes of its rows. Pure. */
 import { countBatches } from '../data/loader.js'
 import type { TrainingValues } from '../train/config.js'
-import { comparesBatch, type DPOValues, resolveDPOConfig } from '../train/dpo-config.js'
-import { batchAlgebra, type GRPOValues, masksTokens, needsOldLogps, resolveGRPOConfig } from '../train/grpo-config.js'
+import { comparesBatch, type DPOValues, resolveDPOConfig } from '../train/dpo/config.js'
+import { batchAlgebra, type GRPOValues, masksTokens, needsOldLogps, resolveGRPOConfig } from '../train/grpo/config.js'
 import { countSteps } from '../train/schedule.js'
-import { learnsPrompt, resolveSFTConfig, type SFTValues } from '../train/sft-config.js'
+import { learnsPrompt, resolveSFTConfig, type SFTValues } from '../train/sft/config.js'
 import type { RowSize } from './sizes.js'
 import type { Workload } from './workload.js'
 

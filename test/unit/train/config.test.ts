@@ -1,10 +1,10 @@
 /** Options: TRL's names and defaults, and what is refused. */
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../../../src/errors.js'
-import { resolveDPOConfig } from '../../../src/train/dpo-config.js'
+import { resolveDPOConfig } from '../../../src/train/dpo/config.js'
 import { isGiven } from '../../../src/train/fields.js'
-import { batchAlgebra, resolveGRPOConfig } from '../../../src/train/grpo-config.js'
-import { resolveSFTConfig } from '../../../src/train/sft-config.js'
+import { batchAlgebra, resolveGRPOConfig } from '../../../src/train/grpo/config.js'
+import { resolveSFTConfig } from '../../../src/train/sft/config.js'
 
 describe('resolveGRPOConfig', () => {
   it('has the defaults of TRL 1.13', () => {

@@ -2,7 +2,7 @@
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { GRPOConfig } from '../../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import { collect, grpo, scratch, table, warnings } from './harness.js'
 
 const place = scratch()
