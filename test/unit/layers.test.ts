@@ -129,6 +129,22 @@ describe('the layers', () => {
     expect(filesInCycles(new Map(Object.entries({ a: ['b'], b: ['c'], c: ['b'] })))).toEqual(['b', 'c'])
   })
 
+  it('keeps what is one algorithm’s from the shared training loop and from the other algorithms', () => {
+    const folder = join(root, 'src')
+    const algorithmOf = (path: string) => /^train\/(\w+)\//.exec(path)?.[1]
+    const files = list(join(folder, 'train'), /\.ts$/).map((file) => `train/${file}`)
+    expect(new Set(files.map(algorithmOf))).toEqual(new Set([undefined, 'grpo', 'dpo', 'sft']))
+    const faults = files
+      .filter((file) => file !== 'train/trainer.ts')
+      .flatMap((file) =>
+        importsOf(file, readFileSync(join(folder, file), 'utf8'))
+          .map(({ target }) => target)
+          .filter((target) => ![undefined, algorithmOf(file)].includes(algorithmOf(target)))
+          .map((target) => `${file} -> ${target}`),
+      )
+    expect(faults).toEqual([])
+  })
+
   it('lets only src/native.ts know the addon', () => {
     const files = list(join(root, 'src'), /\.ts$/).filter((file) => !file.startsWith('setup/') && file !== 'native.ts')
     const guilty = files.filter((file) => /setup\/addon\.js'/.test(readFileSync(join(root, 'src', file), 'utf8')))
