@@ -32,6 +32,10 @@ export {
 } from './policy.js'
 export { Processor, type ProcessorOptions } from './processing/index.js'
 export { type CompareOptions, compareRuns, type ReportOptions, writeReport } from './report/index.js'
+export type { DPOConfig, DPOValues } from './train/dpo/config.js'
+export { type EarlyStoppingOptions, earlyStopping } from './train/early-stopping.js'
+export type * from './train/events.js'
+export { type GRPOConfig, type GRPOValues, vsgrpo } from './train/grpo/config.js'
 export {
   type CustomLoss,
   type CustomLossInputs,
@@ -39,13 +43,9 @@ export {
   checkLoss,
   type LossCheck,
   type LossCheckOptions,
-} from './train/custom-loss.js'
-export type { DPOConfig, DPOValues } from './train/dpo-config.js'
-export { type EarlyStoppingOptions, earlyStopping } from './train/early-stopping.js'
-export type * from './train/events.js'
-export { type GRPOConfig, type GRPOValues, vsgrpo } from './train/grpo-config.js'
+} from './train/grpo/custom-loss.js'
 export type { Callback, Encode, TrainerOptions, TrainOptions, TrainResult } from './train/session.js'
-export type { SFTConfig, SFTValues } from './train/sft-config.js'
+export type { SFTConfig, SFTValues } from './train/sft/config.js'
 export {
   DPOTrainer,
   type DPOTrainerOptions,

@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 
 import { isAbsolute, join, resolve } from 'node:path'
 import { cachedSnapshot } from './data/hub-cache.js'
 import { InputError, systemCause } from './errors.js'
+import { isObject, isStrings } from './json.js'
 import { publishedConfig, publishedProcessors, publishedTokenizer } from './published-layout.js'
 
 /** Files that belong to tokenizer and processor; copied where they exist. */
@@ -157,7 +158,7 @@ function findInHubCache(name: string): string | undefined {
 function readJson(file: string, meaning: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    if (typeof value === 'object' && value !== null) return { ...value }
+    if (isObject(value)) return { ...value }
     throw new Error('expected a JSON object')
   } catch (error) {
     throw new InputError(`[loadModel] ${meaning}: cannot read ${file}: ${systemCause(error)}`, {
@@ -166,8 +167,4 @@ function readJson(file: string, meaning: string): Record<string, unknown> {
       cause: error,
     })
   }
-}
-
-function isStrings(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }

@@ -2,7 +2,7 @@
  * The files beside the weights as Qwen2-VL was published: the layout that every transformers since 4.45, PEFT and vLLM read.
  * (transformers 4 can load none of the files that transformers 5 writes.) Pure functions of parsed JSON.
  */
-type Fields = Readonly<Record<string, unknown>>
+import { type JsonObject as Fields, isObject } from './json.js'
 
 /** config.json: the language model's fields at the root, `rope_theta` beside `rope_scaling`; `dtype` is the weights'. */
 export function publishedConfig(config: Fields, dtype: string): Record<string, unknown> {
@@ -38,7 +38,7 @@ export function publishedTokenizer(config: Fields): Fields {
 export function publishedProcessors(config: Fields): { image?: Fields; video?: Fields } {
   const { processor_class } = config
   const named = (part: unknown, field: string, type: string) =>
-    isFields(part) ? { ...withLimits(part), [field]: type, processor_class } : undefined
+    isObject(part) ? { ...withLimits(part), [field]: type, processor_class } : undefined
   return {
     image: named(config.image_processor, 'image_processor_type', 'Qwen2VLImageProcessor'),
     video: named(config.video_processor, 'video_processor_type', 'Qwen2VLVideoProcessor'),
@@ -58,9 +58,5 @@ function inOrderOf(model: Fields, values: Fields): Record<string, unknown> {
 }
 
 function fields(value: unknown): Fields {
-  return isFields(value) ? value : {}
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isObject(value) ? value : {}
 }

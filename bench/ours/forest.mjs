@@ -148,7 +148,7 @@ export function starts(arrays) {
  * @param {new (length: number) => T} Kind
  * @param {readonly T[]} parts
  */
-export function concatenate(Kind, parts) {
+function concatenate(Kind, parts) {
   const begins = starts(parts)
   const joined = new Kind(begins[parts.length])
   parts.forEach((part, i) => {

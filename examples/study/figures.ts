@@ -1,6 +1,7 @@
 /** The study's figures: averages with their intervals, and the curves of the training. Pure. */
-import { lineChart, type Series } from '../../src/report/chart.js'
+import { lineChart } from '../../src/report/chart.js'
 import { escapeHtml } from '../../src/report/html.js'
+import type { Series } from '../../src/report/strokes.js'
 import type { CurveName } from './curves.js'
 import type { Line } from './lines.js'
 import type { CellResult, Curve } from './result.js'

@@ -8,11 +8,11 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { loadModel, progress, runFolder, type SFTConfig, SFTTrainer } from 'vsgrpo'
 import { makeRooms, type RoomSet, randomStream, roomExamples } from 'vsgrpo/data'
 import { writeInitialCheckpoint } from '../demo/init-checkpoint.js'
 import { trainTokenizer } from '../demo/make-tokenizer.js'
+import { readBaseFlags } from './flags.mjs'
 import { graft } from './graft.js'
 import { modes, promptText } from './modes.js'
 import { asRow, mediaKey, type StudyRow, withFrames } from './room-rows.js'
@@ -39,17 +39,8 @@ const sftArgs: SFTConfig = {
 
 /** Runs the whole recipe; the exit code. */
 export async function makeBase(args: readonly string[], root: string): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      output: { type: 'string', default: 'runs/study-base' },
-      rooms: { type: 'string', default: '8000' },
-      steps: { type: 'string', default: '2500' },
-      resume: { type: 'boolean', default: false },
-    },
-  })
-  const { output, resume } = values
-  const set = makeRooms({ recipe: baseRooms, split: 'base', count: Number(values.rooms), kinds: testedKinds })
+  const { output, rooms, steps, resume } = readBaseFlags(args)
+  const set = makeRooms({ recipe: baseRooms, split: 'base', count: rooms, kinds: testedKinds })
   const rows = warmUpRows(set)
   const initial = join(output, 'initial')
   if (!resume) {
@@ -65,7 +56,7 @@ export async function makeBase(args: readonly string[], root: string): Promise<n
     trainDataset: dataset,
     encode,
     mediaKey,
-    args: { ...sftArgs, outputDir: run, maxSteps: Number(values.steps), seed: 0 },
+    args: { ...sftArgs, outputDir: run, maxSteps: steps, seed: 0 },
     reporters: [runFolder(run), progress()],
   })
   await trainer.train({ resumeFromCheckpoint: resume })

@@ -41,7 +41,7 @@ function resized(categories: Categories): Categories {
 }
 
 /** What is trained on and tested. */
-export const studyRooms: Recipe = {
+const studyRooms: Recipe = {
   ...demo,
   name: 'study',
   room: { width: [3.4, 6], depth: [3.4, 6], height: [2.5, 2.5] },

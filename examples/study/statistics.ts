@@ -9,7 +9,7 @@ import type { Line } from './lines.js'
 import type { StudyRow } from './room-rows.js'
 
 /** What is compared: the average over tasks, a task, means of some tasks, or by how much one of them exceeds the other. */
-export const aspects = ['average', ...taskNames, 'numbers', 'choices', 'numbers over choices'] as const
+const aspects = ['average', ...taskNames, 'numbers', 'choices', 'numbers over choices'] as const
 export type Aspect = (typeof aspects)[number]
 
 const numbers = taskNames.slice(0, 4)

@@ -7,11 +7,10 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { interruptible } from 'vsgrpo'
 import { type Cell, fullGrid, needs, smallForm, tuningGrid } from './cells.js'
+import { readFlags } from './flags.mjs'
 import { makeBase } from './make-base.js'
 import { writeReport } from './report.js'
 import { type CellResult, keepResults, readResult, readResults, writeResult } from './result.js'
@@ -55,35 +54,13 @@ export async function main(args: readonly string[], program: string): Promise<nu
 }
 
 function readOptions(args: readonly string[], root: string) {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      full: { type: 'boolean', default: false },
-      tune: { type: 'boolean', default: false },
-      smoke: { type: 'boolean', default: false },
-      list: { type: 'boolean', default: false },
-      report: { type: 'boolean', default: false },
-      save: { type: 'boolean', default: false },
-      'go-on': { type: 'boolean', default: false },
-      jobs: { type: 'string', default: String(availableParallelism()) },
-      seeds: { type: 'string', default: '3' },
-      cells: { type: 'string' },
-      output: { type: 'string' },
-      base: { type: 'string', default: join(root, 'examples/study/base') },
-    },
-  })
-  const [seeds, jobs] = [count('seeds', values.seeds, 10), count('jobs', values.jobs, 256)]
+  const values = readFlags(args)
+  const { seeds, jobs, base = join(root, 'examples/study/base') } = values
   const all = values.tune ? tuningGrid() : values.full ? fullGrid(seeds) : smallForm(seeds)
   const size: SizeName = values.smoke ? 'smoke' : 'full'
   const output = values.output ?? (values.smoke ? 'runs/study-smoke' : 'runs/study')
   const cells = chosen(all, values.cells)
-  return { values, options: { root, size, output, base: values.base, jobs, tunes: values.tune, cells } }
-}
-
-function count(name: string, given: string, most: number): number {
-  const value = Number(given)
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value
-  throw new TypeError(`--${name}: expected a whole number from 1 to ${most}, got '${given}'`)
+  return { values, options: { root, size, output, base, jobs, tunes: values.tune, cells } }
 }
 
 /** The cells whose names contain one of the parts, and what they need. */

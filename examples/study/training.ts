@@ -22,7 +22,7 @@ import { trainedKinds } from './rooms.js'
 import type { Size } from './sizes.js'
 
 /** Chosen by `npm run study -- --tune` on development rooms, as README.md says. */
-export const learningRates = { sft: 1e-4, dpo: 1e-5, grpo: 3e-4 } as const
+const learningRates = { sft: 1e-4, dpo: 1e-5, grpo: 3e-4 } as const
 
 /** The paper has 14; fewer make a step that two cores can do. */
 export const numGenerations = 8

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
 import { InputError, nearest, systemCause } from '../errors.js'
+import { camelCase } from '../train/fields.js'
 
 /** Names that a configuration may have: a list of keys, each with the keys below it, or null for any value. */
 export interface Shape {
@@ -99,11 +100,6 @@ export function readConfig(file: string, overrides: readonly string[], shape: Sh
     config.set(name, value, { where: '--', baseDir: process.cwd(), twiceIsWrong: false, asWritten: true })
   }
   return config
-}
-
-/** `learning_rate`, `learning-rate` and `learningRate` are one name. */
-export function camelCase(name: string): string {
-  return name.replace(/[-_]+([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 /** `['--beta', '0.1', '--no-shuffle', '--lr=1']` as names and values; values are read as YAML reads them. */

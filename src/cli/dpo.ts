@@ -4,7 +4,7 @@ import type { Dataset } from '../data/index.js'
 import { preferencePairs } from '../data/pairs.js'
 import { InputError } from '../errors.js'
 import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
-import { resolveDPOConfig } from '../train/dpo-config.js'
+import { resolveDPOConfig } from '../train/dpo/config.js'
 import { DPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { commonShape, locating, modelOptions, readDataset, shapeOf, trainingArgs } from './run-config.js'
@@ -14,12 +14,12 @@ const pairs: Shape = { hardness: null, ratio: null, seed: null }
 const shape: Shape = { ...commonShape, pairs, args: shapeOf(resolveDPOConfig()) }
 
 /** The command as `vsgrpo plan` needs it too. */
-export function training(): TrainingCommand {
+export function describeTraining(): TrainingCommand {
   return { name: 'dpo', description: 'train a model on preferences (DPO)', shape, help, prepare }
 }
 
 export function register(program: Command): void {
-  addTrainingCommand(program, training())
+  addTrainingCommand(program, describeTraining())
 }
 
 async function prepare(config: Config): Promise<Training> {

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { InputError } from '../errors.js'
 import { checkWeights } from '../rewards/combine.js'
 import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
-import { resolveGRPOConfig } from '../train/grpo-config.js'
+import { resolveGRPOConfig } from '../train/grpo/config.js'
 import { GRPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { loadRewards } from './reward-funcs.js'
@@ -13,12 +13,12 @@ import { addTrainingCommand, type Training, type TrainingCommand } from './train
 const shape: Shape = { ...commonShape, rewardFuncs: null, rewardWeights: null, args: shapeOf(resolveGRPOConfig()) }
 
 /** The command as `vsgrpo plan` needs it too. */
-export function training(): TrainingCommand {
+export function describeTraining(): TrainingCommand {
   return { name: 'grpo', description: 'train a model on rewards (GRPO)', shape, help, prepare }
 }
 
 export function register(program: Command): void {
-  addTrainingCommand(program, training())
+  addTrainingCommand(program, describeTraining())
 }
 
 async function prepare(config: Config): Promise<Training> {

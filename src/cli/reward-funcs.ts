@@ -12,7 +12,8 @@ import {
   relativeAccuracyReward,
   repetitionPenalty,
 } from '../rewards/index.js'
-import { type Config, camelCase } from './config.js'
+import { camelCase } from '../train/fields.js'
+import type { Config } from './config.js'
 
 const builtIn: Readonly<Record<string, () => RewardFunc>> = {
   accuracy: () => accuracyReward(),

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CheckedDataset, type OpenOptions, openDataset, parseHubPath, rowForms } from '../data/index.js'
 import { InputError } from '../errors.js'
+import { isStrings } from '../json.js'
 import type { LoadModelOptions, LoraConfig } from '../policy.js'
 import { cacheDir } from '../setup/paths.js'
 import type { Config, Shape } from './config.js'
@@ -111,7 +112,7 @@ function loraConfig(config: Config): LoraConfig | undefined {
   if (seed !== undefined && typeof seed !== 'number') throw wrong(config, 'lora.seed', 'expected a number')
   if (dropout !== undefined && dropout !== 0)
     throw wrong(config, 'lora.dropout', 'LoRA dropout is not supported; remove it')
-  if (targetModules !== undefined && !isTexts(targetModules))
+  if (targetModules !== undefined && !isStrings(targetModules))
     throw wrong(config, 'lora.targetModules', 'expected a list of names such as q_proj')
   return { r, alpha, targetModules, seed }
 }
@@ -135,10 +136,6 @@ function choice<T extends string>(config: Config, name: string, values: readonly
   const found = values.find((candidate) => candidate === value)
   if (found === undefined) throw wrong(config, name, `expected ${values.join(', ')}, got ${JSON.stringify(value)}`)
   return found
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
 }
 
 function wrong(config: Config, name: string, message: string): InputError {

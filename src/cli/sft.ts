@@ -1,7 +1,7 @@
 /** `vsgrpo sft`: trains a model on given answers. */
 import type { Command } from 'commander'
 import { checkBestModel } from '../train/checks.js'
-import { resolveSFTConfig } from '../train/sft-config.js'
+import { resolveSFTConfig } from '../train/sft/config.js'
 import { SFTTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { commonShape, locating, readDataset, shapeOf, trainingArgs } from './run-config.js'
@@ -10,12 +10,12 @@ import { addTrainingCommand, type Training, type TrainingCommand } from './train
 const shape: Shape = { ...commonShape, args: shapeOf(resolveSFTConfig()) }
 
 /** The command as `vsgrpo plan` needs it too. */
-export function training(): TrainingCommand {
+export function describeTraining(): TrainingCommand {
   return { name: 'sft', description: 'train a model on given answers', shape, help, prepare }
 }
 
 export function register(program: Command): void {
-  addTrainingCommand(program, training())
+  addTrainingCommand(program, describeTraining())
 }
 
 async function prepare(config: Config): Promise<Training> {

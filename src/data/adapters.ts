@@ -4,6 +4,8 @@
  * (conversations). Pure; columns that are not understood pass through.
  */
 import { InputError } from '../errors.js'
+import { isObject, isStrings, type JsonObject, shortened } from '../json.js'
+import { wrong } from './row.js'
 
 export const rowForms = ['messages', 'trl', 'r1-v', 'llava'] as const
 export type RowForm = (typeof rowForms)[number]
@@ -15,17 +17,17 @@ export interface AdaptContext {
   readonly form?: RowForm
 }
 
-type Row = Readonly<Record<string, unknown>>
+type Row = JsonObject
 type Part = { readonly type: string; readonly [field: string]: unknown }
 
 /** The row in our own form; throws an InputError that names the place, the column and what was expected. */
 export function adaptRow(value: unknown, context: AdaptContext): Row {
-  if (!isRow(value)) throw bad(context, 'row', 'a JSON object', value)
+  if (!isObject(value)) throw wrong(context, 'row', 'a JSON object', value)
   try {
     return adapt(normalized(value), context)
   } catch (error) {
     // JSON.parse takes any depth; comparing and printing what it made does not.
-    if (error instanceof RangeError) throw bad(context, 'row', 'an object of reasonable depth', undefined)
+    if (error instanceof RangeError) throw wrong(context, 'row', 'an object of reasonable depth', undefined)
     throw error
   }
 }
@@ -62,15 +64,15 @@ function fromTrl(row: Row, context: AdaptContext): Row {
   const pair = row.prompt === undefined ? splitPair(row, context) : undefined
   const { prompt, ...rest } = { ...row, ...pair }
   const messages = typeof prompt === 'string' ? [{ role: 'user', content: prompt }] : prompt
-  if (!Array.isArray(messages)) throw bad(context, 'prompt', 'a text or a list of messages', prompt)
+  if (!Array.isArray(messages)) throw wrong(context, 'prompt', 'a text or a list of messages', prompt)
   return { ...rest, ...answerOf(row), messages: withPlaceholders(messages, mediaKinds(row)) }
 }
 
 /** R1-V: { image, problem, solution }; Video-R1: { data_type, path, problem, options, solution }. */
 function fromR1V(row: Row, context: AdaptContext): Row {
   const { problem, options, path, data_type: kind, ...rest } = row
-  if (typeof problem !== 'string') throw bad(context, 'problem', 'a text', problem)
-  const listed = isTexts(options) && options.length > 0 ? `\nOptions:\n${options.join('\n')}` : ''
+  if (typeof problem !== 'string') throw wrong(context, 'problem', 'a text', problem)
+  const listed = isStrings(options) && options.length > 0 ? `\nOptions:\n${options.join('\n')}` : ''
   const media = path === undefined ? {} : pathColumn(kind, path, context)
   const columns = { ...rest, ...(options === undefined ? {} : { options }), ...media }
   const content = [{ type: 'text', text: `${problem}${listed}` }]
@@ -79,9 +81,9 @@ function fromR1V(row: Row, context: AdaptContext): Row {
 }
 
 function pathColumn(kind: unknown, path: unknown, context: AdaptContext): Row {
-  if (typeof path !== 'string') throw bad(context, 'path', 'a file path', path)
+  if (typeof path !== 'string') throw wrong(context, 'path', 'a file path', path)
   if (kind === 'image' || kind === 'video') return { [`${kind}s`]: [path] }
-  throw bad(context, 'data_type', '"image" or "video"', kind)
+  throw wrong(context, 'data_type', '"image" or "video"', kind)
 }
 
 const speakers: Readonly<Record<string, string>> = {
@@ -96,14 +98,14 @@ const speakers: Readonly<Record<string, string>> = {
 function fromLlava(row: Row, context: AdaptContext): Row {
   const { conversations, ...rest } = row
   if (!Array.isArray(conversations) || conversations.length === 0) {
-    throw bad(context, 'conversations', 'a list of { "from", "value" }', conversations)
+    throw wrong(context, 'conversations', 'a list of { "from", "value" }', conversations)
   }
   const messages = conversations.map((turn: unknown, i) => {
     const field = `conversations[${i}]`
-    if (!isRow(turn)) throw bad(context, field, 'an object { "from", "value" }', turn)
+    if (!isObject(turn)) throw wrong(context, field, 'an object { "from", "value" }', turn)
     const role = typeof turn.from === 'string' ? speakers[turn.from] : undefined
-    if (role === undefined) throw bad(context, `${field}.from`, '"human", "gpt" or "system"', turn.from)
-    if (typeof turn.value !== 'string') throw bad(context, `${field}.value`, 'a text', turn.value)
+    if (role === undefined) throw wrong(context, `${field}.from`, '"human", "gpt" or "system"', turn.from)
+    if (typeof turn.value !== 'string') throw wrong(context, `${field}.value`, 'a text', turn.value)
     return { role, content: role === 'user' ? splitTags(turn.value) : turn.value }
   })
   return { ...rest, messages: withPlaceholders(messages, mediaKinds(row)) }
@@ -128,18 +130,18 @@ function mediaKinds(row: Row): ('image' | 'video')[] {
 /** Where no message shows any media, all of them come before the first user's text. */
 function withPlaceholders(messages: readonly unknown[], kinds: readonly ('image' | 'video')[]): readonly unknown[] {
   const shown = messages.some(
-    (message) => isRow(message) && Array.isArray(message.content) && message.content.some(isMediaPart),
+    (message) => isObject(message) && Array.isArray(message.content) && message.content.some(isMediaPart),
   )
-  const first = messages.findIndex((message) => isRow(message) && message.role === 'user')
+  const first = messages.findIndex((message) => isObject(message) && message.role === 'user')
   const user = messages[first]
-  if (shown || kinds.length === 0 || !isRow(user)) return messages
+  if (shown || kinds.length === 0 || !isObject(user)) return messages
   const text = typeof user.content === 'string' ? [{ type: 'text', text: user.content }] : user.content
   if (!Array.isArray(text)) return messages
   return messages.with(first, { ...user, content: [...kinds.map((type) => ({ type })), ...text] })
 }
 
 function isMediaPart(part: unknown): boolean {
-  return isRow(part) && (part.type === 'image' || part.type === 'video')
+  return isObject(part) && (part.type === 'image' || part.type === 'video')
 }
 
 /** `answer` from R1-V's solution, without its tag; a row's own answer stays. */
@@ -153,14 +155,14 @@ function answerOf({ answer, solution }: Row): Row {
 function splitPair(row: Row, context: AdaptContext): Row {
   const { chosen, rejected } = row
   if (!Array.isArray(chosen) || !Array.isArray(rejected)) {
-    throw bad(context, 'prompt', 'a prompt, or chosen and rejected as lists of messages that begin alike', row.prompt)
+    throw wrong(context, 'prompt', 'a prompt, or chosen and rejected as lists of messages that begin alike', row.prompt)
   }
   const equal = (i: number): boolean => JSON.stringify(chosen[i]) === JSON.stringify(rejected[i])
   let length = 0
   while (length < chosen.length && length < rejected.length && equal(length)) length++
-  if (length === 0) throw bad(context, 'chosen', 'a beginning in common with rejected', chosen)
+  if (length === 0) throw wrong(context, 'chosen', 'a beginning in common with rejected', chosen)
   if (length === chosen.length || length === rejected.length) {
-    throw bad(context, 'rejected', 'an answer that differs from chosen', rejected)
+    throw wrong(context, 'rejected', 'an answer that differs from chosen', rejected)
   }
   return { prompt: chosen.slice(0, length), chosen: chosen.slice(length), rejected: rejected.slice(length) }
 }
@@ -192,22 +194,5 @@ function plainPaths(value: unknown): unknown {
 }
 
 function plainPath(value: unknown): unknown {
-  return isRow(value) && typeof value.path === 'string' && !value.bytes ? value.path : value
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
-}
-
-function isRow(value: unknown): value is Row {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function bad({ where }: AdaptContext, field: string, expected: string, value: unknown): InputError {
-  const got = value === undefined ? 'nothing' : shortened(JSON.stringify(value) ?? typeof value)
-  return new InputError(`${where}: ${field}: expected ${expected}, got ${got}`, { code: 'ERR_VSGRPO_DATA' })
-}
-
-function shortened(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+  return isObject(value) && typeof value.path === 'string' && !value.bytes ? value.path : value
 }

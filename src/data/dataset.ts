@@ -11,6 +11,11 @@ export interface Dataset {
   readonly files?: readonly string[]
 }
 
+/** Where a row stands, to begin an error message with. */
+export function placeOf(dataset: Dataset, index: number): string {
+  return dataset.where?.(index) ?? `example ${dataset.get(index).id ?? index}`
+}
+
 /** A dataset over rows in memory. */
 export function fromArray(rows: readonly Example[]): Dataset {
   return {

@@ -3,6 +3,7 @@
  * (seed, batch number), so a run resumes at any batch without replaying the ones before.
  */
 import { InputError } from '../errors.js'
+import { groupBy } from './group-by.js'
 
 export interface LoaderOptions {
   /** Rows of the dataset. */
@@ -26,14 +27,17 @@ export interface Loader {
 
 /** Throws an InputError when the dataset does not fill one batch. */
 export function createLoader(options: LoaderOptions): Loader {
-  const { length, batchSize, lastBatch } = options
-  const batchesPerEpoch = lastBatch === 'drop' ? Math.floor(length / batchSize) : Math.ceil(length / batchSize)
+  const { length, batchSize } = options
+  const batchesPerEpoch = countBatches(options)
   if (batchesPerEpoch === 0) {
     throw new InputError(
       `[trainDataset] expected at least ${batchSize} rows to fill one batch, got ${length}; lower the batch size`,
     )
   }
-  const families = options.media && options.media.together > 1 ? groupBy(length, options.media.keyOf) : undefined
+  const families =
+    options.media && options.media.together > 1
+      ? [...groupBy(Array(length).keys(), options.media.keyOf).values()]
+      : undefined
   let current: { epoch: number; order: readonly number[] } | undefined
   return {
     batchesPerEpoch,
@@ -51,6 +55,15 @@ export function createLoader(options: LoaderOptions): Loader {
   }
 }
 
+/** Batches that a dataset has. */
+export function countBatches({
+  length,
+  batchSize,
+  lastBatch,
+}: Pick<LoaderOptions, 'length' | 'batchSize' | 'lastBatch'>): number {
+  return lastBatch === 'drop' ? Math.floor(length / batchSize) : Math.ceil(length / batchSize)
+}
+
 function epochOrder(options: LoaderOptions, epoch: number, families: number[][] | undefined): readonly number[] {
   const rows = Array.from({ length: options.length }, (_, index) => index)
   if (!options.shuffle) return rows
@@ -63,20 +76,14 @@ function epochOrder(options: LoaderOptions, epoch: number, families: number[][] 
   ).flat()
 }
 
-function groupBy(length: number, keyOf: (index: number) => string): number[][] {
-  const families = new Map<string, number[]>()
-  for (let index = 0; index < length; index++) {
-    const key = keyOf(index)
-    const family = families.get(key)
-    if (family) family.push(index)
-    else families.set(key, [index])
-  }
-  return [...families.values()]
-}
-
 /** Cuts a list into parts of `size`, the last one shorter where it does not divide. */
 export function chunks<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+}
+
+/** All row indices of a dataset, `size` at a time. */
+export function rowBatches({ length }: { readonly length: number }, size: number): number[][] {
+  return chunks([...Array(length).keys()], size)
 }
 
 /** Fisher-Yates on a copy. */

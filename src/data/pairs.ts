@@ -5,11 +5,11 @@
  */
 import { InputError } from '../errors.js'
 import type { Example } from '../types.js'
-import type { Dataset } from './dataset.js'
+import { type Dataset, placeOf } from './dataset.js'
 import { type Random, randomStream } from './scenes/random.js'
 
 /** How near wrong answers are to the right one. */
-export const hardnesses = ['easy', 'medium', 'hard'] as const
+const hardnesses = ['easy', 'medium', 'hard'] as const
 export type Hardness = (typeof hardnesses)[number]
 
 export interface PairOptions {
@@ -65,9 +65,8 @@ export function preferencePairs(dataset: Dataset, options: PairOptions = {}): Da
       const wrong = wrongAnswers(row, right, { ratio, random, objects: objects.get(sceneOf(row)) ?? new Set() })
       const rejected = pick(wrong, hardness, random)
       if (rejected !== undefined) return { ...row, chosen: right, rejected }
-      const place = dataset.where?.(index) ?? `example ${row.id ?? index}`
       throw new InputError(
-        `${place}: answer: expected a number, a direction, an order or one of several options or objects, got '${right}'; give the row its own chosen and rejected`,
+        `${placeOf(dataset, index)}: answer: expected a number, a direction, an order or one of several options or objects, got '${right}'; give the row its own chosen and rejected`,
         { code: 'ERR_VSGRPO_DATA' },
       )
     },

@@ -5,6 +5,7 @@
  */
 import { resolve } from 'node:path'
 import { InputError } from '../errors.js'
+import { isObject, isStrings, shown } from '../json.js'
 import type { ContentPart, Example, Message } from '../types.js'
 
 export interface RowContext {
@@ -22,7 +23,7 @@ interface Supply {
 
 /** Turns a parsed row into an Example; throws an InputError that names the place, the field and what was expected. */
 export function parseRow(value: unknown, context: RowContext): Example {
-  if (!isRecord(value)) throw wrong(context, 'row', 'a JSON object', value)
+  if (!isObject(value)) throw wrong(context, 'row', 'a JSON object', value)
   const { prompt, completion: given, ...columns } = value
   const supply: Supply = { image: readImages(value, context), video: readVideos(value, context) }
   const offered = { image: supply.image.length, video: supply.video.length }
@@ -49,7 +50,7 @@ function parseMessages(value: unknown, field: string, context: RowContext, suppl
 }
 
 function parseMessage(value: unknown, field: string, context: RowContext, supply: Supply): Message {
-  if (!isRecord(value)) throw wrong(context, field, 'an object { "role", "content" }', value)
+  if (!isObject(value)) throw wrong(context, field, 'an object { "role", "content" }', value)
   const { role, content } = value
   if (role !== 'system' && role !== 'user' && role !== 'assistant') {
     throw wrong(context, `${field}.role`, '"system", "user" or "assistant"', role)
@@ -63,7 +64,7 @@ function parseMessage(value: unknown, field: string, context: RowContext, supply
 }
 
 function parsePart(value: unknown, field: string, context: RowContext, supply: Supply): ContentPart {
-  if (!isRecord(value)) throw wrong(context, field, 'an object with "type"', value)
+  if (!isObject(value)) throw wrong(context, field, 'an object with "type"', value)
   if (value.type === 'text') {
     if (typeof value.text !== 'string') throw wrong(context, `${field}.text`, 'a string', value.text)
     return { type: 'text', text: value.text }
@@ -121,7 +122,7 @@ function parseCompletion(value: unknown, context: RowContext): string | undefine
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string') return value
   const [first, ...rest] = Array.isArray(value) ? (value as unknown[]) : []
-  if (isRecord(first) && rest.length === 0 && first.role === 'assistant') {
+  if (isObject(first) && rest.length === 0 && first.role === 'assistant') {
     const text = textOf(first.content)
     if (text !== undefined) return text
   }
@@ -138,7 +139,7 @@ function textOf(content: unknown): string | undefined {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) return undefined
   const texts = content.map((part: unknown) =>
-    isRecord(part) && typeof part.text === 'string' ? part.text : undefined,
+    isObject(part) && typeof part.text === 'string' ? part.text : undefined,
   )
   return texts.includes(undefined) ? undefined : texts.join('')
 }
@@ -156,25 +157,12 @@ function missingMedia(kind: 'image' | 'video', field: string, context: RowContex
   )
 }
 
-function wrong(context: RowContext, field: string, expected: string, value: unknown): InputError {
-  const shown = value === undefined ? 'nothing' : shownJson(value)
-  const got = shown.length > 60 ? `${shown.slice(0, 60)}…` : shown
-  return new InputError(`${context.where}: ${field}: expected ${expected}, got ${got}`, { code: 'ERR_VSGRPO_DATA' })
-}
-
-/** JSON.parse takes any depth, JSON.stringify does not. */
-function shownJson(value: unknown): string {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return 'something nested too deeply'
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isStrings(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+/** The error of a row; the message starts with the place. */
+export function wrong(
+  { where }: Pick<RowContext, 'where'>,
+  field: string,
+  expected: string,
+  value: unknown,
+): InputError {
+  return new InputError(`${where}: ${field}: expected ${expected}, got ${shown(value)}`, { code: 'ERR_VSGRPO_DATA' })
 }

@@ -56,7 +56,7 @@ export function* fileLines(path: string, { longest = 64 * 2 ** 20 }: LineOptions
 }
 
 /** A line as text. `where` is named when its bytes are not UTF-8. */
-export function lineText(bytes: Buffer, where: string): string {
+function lineText(bytes: Buffer, where: string): string {
   if (isUtf8(bytes)) return bytes.toString('utf8')
   throw dataError(`${where}: expected UTF-8 text, got other bytes; convert the file, e.g. with iconv`)
 }

@@ -3,6 +3,7 @@
  * for every type and category. Both are chosen on other scenes than those they are scored on, so they are what a model
  * could have learned by heart from questions alone. Pure.
  */
+import { groupBy } from '../data/group-by.js'
 
 /** What a blind guesser reads, and the truth to fit on. */
 export interface BlindQuestion {
@@ -158,14 +159,4 @@ function nameOf(option: string): string {
 
 function keyOf({ kind, category }: BlindQuestion): string {
   return `${kind} ${category}`
-}
-
-function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const group = groups.get(key(item))
-    if (group) group.push(item)
-    else groups.set(key(item), [item])
-  }
-  return groups
 }

@@ -5,6 +5,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
+import { isObject } from '../json.js'
 import { saving, writeAtomically } from './atomic.js'
 import { GrowingFile } from './growing-file.js'
 
@@ -80,7 +81,7 @@ export function truncateAfter(file: string, step: number): void {
 function parseRow(line: string): Row | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Row) : undefined
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }

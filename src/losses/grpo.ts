@@ -96,7 +96,7 @@ function addRow(inputs: GrpoInputs, options: GrpoOptions, row: Row, dlogps: Floa
 
 function klOf({ logps, refLogps }: GrpoInputs, options: GrpoOptions, k: number, ratio: number): Term {
   if (options.beta === 0) return { value: 0, byRatio: 0, byLogp: 0 }
-  if (!refLogps) throw new RangeError('[grpoLoss] beta > 0 needs refLogps')
+  if (!refLogps) throw new RangeError('[grpoLoss] beta > 0 needs refLogps, got none: give them, or beta 0')
   const { value, byLogp } = klTerm(options.klEstimator, at(refLogps, k) - at(logps, k))
   if (!options.useBiasCorrectionKl) return { value, byRatio: 0, byLogp }
   return { value: value * ratio, byRatio: value * ratio, byLogp: byLogp * ratio }

@@ -5,6 +5,7 @@ import { type LoadOptions, native } from '../native.js'
 import { findModel, type LoadModelOptions, loadOptionsOf } from '../policy/load-model.js'
 import { defaultTokensPerBatch } from '../policy/weights.js'
 import { Processor } from '../processing/index.js'
+import { isGiven } from '../train/fields.js'
 import { availableBytes } from './available.js'
 import { type MemoryPlan, predictMemory } from './memory.js'
 import { measureRates, type Rates } from './rates.js'
@@ -12,7 +13,7 @@ import { type Remedy, remedies } from './remedies.js'
 import type { Setup } from './setup.js'
 import { countParameters, type ModelShape, readShape } from './shape.js'
 import { measureRows, type RowSizes } from './sizes.js'
-import { type AlgorithmName, countSteps, planSteps, type StepPlan } from './steps.js'
+import { type AlgorithmName, countRunSteps, planSteps, type StepPlan } from './steps.js'
 import { predictTime, type TimePlan } from './time.js'
 import type { Workload } from './workload.js'
 
@@ -78,8 +79,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const available = options.availableBytes ?? availableBytes()
   const { longest, mean } = workloads(shape, steps, rows, trainDataset.length)
   const asked = setupOf(steps, load)
-  const isGiven = (args.tokensPerMicroBatch ?? args.tokens_per_micro_batch) != null
-  const setup = isGiven ? asked : pickMicroBatch(shape, longest, asked, available)
+  const setup = isGiven(args, 'tokensPerMicroBatch') ? asked : pickMicroBatch(shape, longest, asked, available)
   const memory = predictMemory(shape, longest, setup)
   const rates = options.rates ?? (await measured(() => measureRates(engine, shape, load, mean)))
   const { total: parameters, trainable } = countParameters(shape, load)
@@ -91,7 +91,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
     rowsRead: rows.rows,
     tokensPerMicroBatch: setup.tokensPerMicroBatch,
     memory: { ...memory, availableBytes: available, fits },
-    steps: countSteps(steps, trainDataset.length),
+    steps: countRunSteps(steps, trainDataset.length),
     ...(typeof rates === 'string' ? { notMeasured: rates } : { time: predictTime(shape, mean, setup, rates) }),
     remedies: fits ? [] : remedies({ algorithm, shape, workload: longest, setup }, available),
   }
@@ -110,7 +110,7 @@ async function measured(measure: () => Promise<Rates>): Promise<Rates | string> 
 /** The step at its longest, which memory has to hold, and at its mean, which time adds up to. */
 function workloads(shape: ModelShape, steps: StepPlan, rows: RowSizes, length: number) {
   // Caches grow until they have seen every medium or are full.
-  const rowsSeen = Math.min(length, (countSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
+  const rowsSeen = Math.min(length, (countRunSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
   const seen = Math.ceil((rows.media * rowsSeen) / Math.max(1, length))
   const patches = seen * rows.mean.prompt.patches
   const cachedMedia = Math.min(mediaCacheBytes, patches * shape.vision.patchValues)

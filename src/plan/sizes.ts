@@ -1,9 +1,10 @@
 /** How long a dataset's prompts and answers are, from some of its rows, read as a run reads them. */
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, placeOf } from '../data/dataset.js'
 import { InputError } from '../errors.js'
 import type { Processor } from '../processing/index.js'
-import { textOf } from '../train/dpo-pairs.js'
-import { mediaPaths } from '../train/rollout.js'
+import { textOf } from '../train/dpo/pairs.js'
+import { mediaPaths } from '../train/media-paths.js'
+import { countTurns } from '../train/sft/assistant-turns.js'
 import type { Example, Prompt } from '../types.js'
 import type { PromptSize } from './workload.js'
 
@@ -23,6 +24,8 @@ export interface RowSize {
   readonly prompt: PromptSize
   /** Tokens of the longest answer that the row gives, its end included; 0 without. */
   readonly answer: number
+  /** Turns of the assistant in the prompt. */
+  readonly turns: number
 }
 
 /** Rows that are read: their media are decoded, which takes time. */
@@ -72,9 +75,9 @@ async function measureRow(
   answers: readonly string[],
 ): Promise<RowSize> {
   const row = dataset.get(index)
-  const where = dataset.where?.(index) ?? `example ${row.id ?? index}`
-  const prompt = sizeOf(await processor.prompt(row.messages, { where }))
-  return { prompt, answer: Math.max(0, ...answers.map((field) => answerTokens(row, field, processor))) }
+  const prompt = sizeOf(await processor.prompt(row.messages, { where: placeOf(dataset, index) }))
+  const answer = Math.max(0, ...answers.map((field) => answerTokens(row, field, processor)))
+  return { prompt, answer, turns: countTurns(row.messages) }
 }
 
 /** What is no text is the trainer's to complain of. */
@@ -100,7 +103,7 @@ function combine(sizes: readonly RowSize[], pick: (values: readonly number[]) =>
     patches: of('patches'),
     framePatches: of('framePatches'),
   }
-  return { prompt, answer: pick(sizes.map(({ answer }) => answer)) }
+  return { prompt, answer: pick(sizes.map(({ answer }) => answer)), turns: pick(sizes.map(({ turns }) => turns)) }
 }
 
 function countMedia(dataset: Dataset): number {

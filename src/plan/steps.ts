@@ -1,9 +1,10 @@
 /** What an optimizer step of each algorithm computes, from its options and the sizes of its rows. Pure. */
-import { isSorting } from '../losses/dpo-options.js'
+import { countBatches } from '../data/loader.js'
 import type { TrainingValues } from '../train/config.js'
-import { type DPOValues, resolveDPOConfig } from '../train/dpo-config.js'
-import { batchAlgebra, type GRPOValues, resolveGRPOConfig } from '../train/grpo-config.js'
-import { resolveSFTConfig, type SFTValues } from '../train/sft-config.js'
+import { comparesBatch, type DPOValues, resolveDPOConfig } from '../train/dpo/config.js'
+import { batchAlgebra, type GRPOValues, masksTokens, needsOldLogps, resolveGRPOConfig } from '../train/grpo/config.js'
+import { countSteps } from '../train/schedule.js'
+import { learnsPrompt, resolveSFTConfig, type SFTValues } from '../train/sft/config.js'
 import type { RowSize } from './sizes.js'
 import type { Workload } from './workload.js'
 
@@ -17,7 +18,7 @@ export interface StepPlan {
   /** Scores under a policy that does not train: a second copy of the weights, unless the policy has adapters to switch off. */
   readonly needsReference: boolean
   /** Rows of a batch of examples, and the optimizer steps that it feeds. */
-  readonly batch: { readonly rows: number; readonly updates: number; readonly isWhole: boolean }
+  readonly batch: { readonly rows: number; readonly updates: number; readonly lastBatch: 'drop' | 'keep' }
   /** `cachedMedia` is the caller's. */
   readonly workload: (size: RowSize) => Omit<Workload, 'cachedMedia'>
 }
@@ -30,14 +31,12 @@ export function planSteps(algorithm: AlgorithmName, args: Readonly<Record<string
 
 function grpoSteps(config: GRPOValues): StepPlan {
   const { promptsPerBatch, groupsPerUpdate, updates } = batchAlgebra(config)
-  const { numIterations, beta, importanceSamplingCorrection, numGenerations, maxCompletionLength } = config
-  const scoresOld = updates * numIterations > 1 || importanceSamplingCorrection
-  const isMasked = config.topEntropyQuantile < 1 || config.offPolicyMaskThreshold !== undefined
+  const { numIterations, beta, numGenerations, maxCompletionLength } = config
   return {
     config,
     answers: [],
     needsReference: beta > 0,
-    batch: { rows: promptsPerBatch, updates: updates * numIterations, isWhole: true },
+    batch: { rows: promptsPerBatch, updates: updates * numIterations, lastBatch: 'drop' },
     workload: ({ prompt }) => ({
       prompt,
       completions: numGenerations,
@@ -48,7 +47,7 @@ function grpoSteps(config: GRPOValues): StepPlan {
       generation: { prompts: promptsPerBatch, updates: updates * numIterations, atOnce: updates === 1 },
       scoring: {
         reference: Number(beta > 0) / numIterations,
-        policy: Number(scoresOld) / numIterations + Number(isMasked),
+        policy: Number(needsOldLogps(config)) / numIterations + Number(masksTokens(config)),
       },
       headTwice: config.importanceSamplingLevel === 'sequence' || config.lossType === 'vespo',
     }),
@@ -61,7 +60,7 @@ function sftSteps(config: SFTValues): StepPlan {
     config,
     answers: ['completion'],
     needsReference: false,
-    batch: { rows, updates: 1, isWhole: false },
+    batch: { rows, updates: 1, lastBatch: 'keep' },
     workload: (size) => {
       const completionTokens = answerTokens(size, config.maxLength)
       const perPlace = config.packing
@@ -71,7 +70,7 @@ function sftSteps(config: SFTValues): StepPlan {
         ...givenAnswers(size, config),
         completions: 1,
         completionTokens,
-        learnsPrompt: !config.completionOnlyLoss,
+        learnsPrompt: learnsPrompt(config, size.turns),
         prompts: rows * perPlace,
         scoring: { reference: 0, policy: 0 },
         headTwice: config.lossType === 'dft',
@@ -82,19 +81,18 @@ function sftSteps(config: SFTValues): StepPlan {
 
 function dpoSteps(config: DPOValues): StepPlan {
   const rows = config.perDeviceTrainBatchSize * config.gradientAccumulationSteps
-  const comparesBatch = config.useWeighting || config.lossType.some(isSorting)
   return {
     config,
     answers: ['chosen', 'rejected'],
     needsReference: !config.precomputeRefLogProbs,
-    batch: { rows, updates: 1, isWhole: false },
+    batch: { rows, updates: 1, lastBatch: 'keep' },
     workload: (size) => ({
       ...givenAnswers(size, config),
       completions: 2,
       completionTokens: answerTokens(size, config.maxLength),
       learnsPrompt: false,
       prompts: rows,
-      scoring: { reference: Number(!config.precomputeRefLogProbs), policy: Number(comparesBatch) },
+      scoring: { reference: Number(!config.precomputeRefLogProbs), policy: Number(comparesBatch(config)) },
       headTwice: true,
     }),
   }
@@ -110,8 +108,6 @@ function answerTokens({ prompt, answer }: RowSize, maxLength: number): number {
 }
 
 /** Optimizer steps of a run over so many rows. */
-export function countSteps({ config, batch }: StepPlan, rows: number): number {
-  if (config.maxSteps > 0) return config.maxSteps
-  const batches = batch.isWhole ? Math.floor(rows / batch.rows) : Math.ceil(rows / batch.rows)
-  return Math.ceil(config.numTrainEpochs * batches * batch.updates)
+export function countRunSteps({ config, batch }: StepPlan, length: number): number {
+  return countSteps(config, countBatches({ ...batch, length, batchSize: batch.rows }) * batch.updates)
 }

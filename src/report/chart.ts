@@ -4,22 +4,7 @@
  */
 import { type Curve, high, low, smoothed, smoothingWindow, tickLabels, ticks } from './curve.js'
 import { escapeHtml } from './html.js'
-import { drawSeries, px, strokeClass } from './strokes.js'
-
-export interface Series {
-  readonly label: string
-  /** Steps, ascending. */
-  readonly x: readonly number[]
-  /** NaN leaves a gap. */
-  readonly y: readonly number[]
-  /**
-   * `line`: the values faintly, their centred mean boldly. `mean`: only that mean. `dots`: every value, joined
-   * (evaluations). `thin`: the mean thinly, one of several that another series stands for; not in legend and read-out.
-   */
-  readonly kind: 'line' | 'mean' | 'dots' | 'thin'
-  /** Which colour; beyond the eighth they come again, dashed. Default: the place in the chart. */
-  readonly color?: number
-}
+import { drawSeries, px, type Scale, type Series, strokeClass } from './strokes.js'
 
 export interface Chart {
   readonly title: string
@@ -37,12 +22,6 @@ export interface Chart {
 
 const size = { width: 520, height: 240 }
 const margin = { left: 52, right: 14, top: 10, bottom: 40 }
-
-export interface Scale {
-  readonly min: number
-  readonly max: number
-  readonly at: (value: number) => number
-}
 
 /** A series with what the chart adds to it. */
 interface Drawn {

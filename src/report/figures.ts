@@ -2,8 +2,9 @@
 
 import type { Row } from '../log/lines.js'
 import { accuracyNames } from '../log/metric-names.js'
-import { type Chart, lineChart, type Series } from './chart.js'
+import { type Chart, lineChart } from './chart.js'
 import { column, columnNames, type Run } from './read.js'
+import type { Series } from './strokes.js'
 
 export interface Figure {
   readonly title: string

@@ -1,6 +1,27 @@
 /** The strokes of a chart as SVG paths: lines that break at gaps, bands, dots. Pure. */
-import type { Scale, Series } from './chart.js'
 import { type Curve, extremes } from './curve.js'
+
+export interface Series {
+  readonly label: string
+  /** Steps, ascending. */
+  readonly x: readonly number[]
+  /** NaN leaves a gap. */
+  readonly y: readonly number[]
+  /**
+   * `line`: the values faintly, their centred mean boldly. `mean`: only that mean. `dots`: every value, joined
+   * (evaluations). `thin`: the mean thinly, one of several that another series stands for; not in legend and read-out.
+   */
+  readonly kind: 'line' | 'mean' | 'dots' | 'thin'
+  /** Which colour; beyond the eighth they come again, dashed. Default: the place in the chart. */
+  readonly color?: number
+}
+
+/** From values to pixels. */
+export interface Scale {
+  readonly min: number
+  readonly max: number
+  readonly at: (value: number) => number
+}
 
 /** Colours of the page; a series beyond them takes one again, dashed. */
 export const colors = 8

@@ -1,9 +1,10 @@
 /** What a value that was read from JSON is, or what stands for it where it is something else. */
+import { isObject } from '../json.js'
 import type { Row } from '../log/lines.js'
 
 /** A JSON object, or undefined. */
 export function record(value: unknown): Row | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Row) : undefined
+  return isObject(value) ? value : undefined
 }
 
 export function optionalNumber(value: unknown): number | undefined {

@@ -93,7 +93,7 @@ export function checkWeights(rewards: readonly RewardFunc[], weights?: readonly 
 const longestTimeout = 2 ** 31 - 1
 
 /** A timeout of rewards in milliseconds, checked. */
-export function checkRewardTimeout(timeout: number | undefined): number | undefined {
+function checkRewardTimeout(timeout: number | undefined): number | undefined {
   if (timeout === undefined || (timeout > 0 && timeout <= longestTimeout)) return timeout
   throw new InputError(`[rewardTimeout] expected milliseconds above 0 and up to ${longestTimeout}, got ${timeout}`)
 }

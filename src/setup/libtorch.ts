@@ -10,7 +10,7 @@ import { run } from './run.js'
 
 /** The release that `setup` fetches. */
 export const LIBTORCH_VERSION = '2.13.0'
-export const OLDEST_LIBTORCH = '2.11.0'
+const OLDEST_LIBTORCH = '2.11.0'
 
 export interface Libtorch {
   /** Absolute path of the folder with include/ and lib/. */

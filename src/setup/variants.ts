@@ -7,9 +7,6 @@ import { join } from 'node:path'
 import { buildDirs, writableBuildDir } from './paths.js'
 import { stampFile } from './stamp.js'
 
-/** What the addon loads when a GPU is asked for: the kernels, and what calls them on libtorch's tensors. */
-export const CUDA_LIBRARIES = ['libvsgrpo_cuda_kernels.so', 'libvsgrpo_cuda.so'] as const
-
 /** `cuda-2.11-cu13` for libtorch 2.11.0 and CUDA 13. */
 export function variantName(libtorch: string, cuda: number): string {
   return `cuda-${libtorch.split('.').slice(0, 2).join('.')}-cu${cuda}`

@@ -1,5 +1,4 @@
 /** Given answers as tokens: shared by SFT and DPO. */
-import type { Dataset } from '../data/dataset.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Prompt } from '../types.js'
 import { choice, type Fields, integer, type Values } from './fields.js'
@@ -11,7 +10,7 @@ export const answerFields = {
    * Prompt and answer tokens together; longer answers are cut, as TRL does. 0 (TRL: null) = no limit. A prompt that leaves no
    * room for its answer makes the row unusable: placeholders of images and videos cannot be cut.
    */
-  maxLength: integer(1024, 0),
+  maxLength: { ...integer(1024, 0), read: (value) => (value === null ? 0 : value) },
   truncationMode: choice('keep_start', ['keep_start']),
   /**
    * What follows an answer's text: the end token, with which sampling stops too, or all that the chat template writes after a
@@ -21,19 +20,6 @@ export const answerFields = {
 } satisfies Fields
 
 export type AnswerValues = Values<typeof answerFields>
-
-/** TRL's null for no limit, which otherwise would mean the default. */
-export function unlimited(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const entries = Object.entries(given)
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, value === null && /^max[-_]?length$/i.test(name) ? 0 : value]),
-  )
-}
-
-/** Where a row stands, to begin an error message with. */
-export function placeOf(dataset: Dataset, index: number): string {
-  return dataset.where?.(index) ?? `example ${dataset.get(index).id ?? index}`
-}
 
 /** The tokens of an answer with its end. Throws an InputError that names place and field when there is none. */
 export function encodeAnswer(

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { removeLeftovers, writeFolder } from '../atomic-folder.js'
 import { fromNative, InputError, systemCause, VsgrpoError } from '../errors.js'
+import { isObject } from '../json.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Prompt } from '../types.js'
@@ -118,7 +119,13 @@ async function fill<S extends Sample>(dir: string, { policy, optimizer, algorith
 
 /** Reads `trainer.json`; an InputError when the folder is no checkpoint of a run. */
 export function readState(dir: string): TrainerState {
-  return readJson(dir, stateFile) as TrainerState
+  return readJson(dir, stateFile, { accepts: isState })
+}
+
+/** Whether all is there that going on needs. */
+function isState(value: unknown): value is TrainerState {
+  if (!isObject(value) || !isObject(value.args)) return false
+  return [value.step, value.numTokens, value.datasetLength].every((count) => typeof count === 'number')
 }
 
 /** Whether an error says that a checkpoint cannot be read, or not by this model. */
@@ -141,22 +148,40 @@ export async function readPending<S extends Sample>(
   encode: (index: number) => Promise<Prompt>,
 ): Promise<Prepared<S> | undefined> {
   if (!existsSync(join(dir, samplesFile))) return undefined
-  const saved = readJson(dir, samplesFile, reviveArray) as Omit<Unit<S>, 'prompt'>[][]
-  const withPrompt = async (unit: Omit<Unit<S>, 'prompt'>) => ({ ...unit, prompt: await encode(unit.index) })
+  const saved = readJson(dir, samplesFile, { accepts: isSaved<S>, revive: reviveArray })
+  const withPrompt = async (unit: Saved<S>) => ({ ...unit, prompt: await encode(unit.index) })
   return { updates: await Promise.all(saved.map((units) => Promise.all(units.map(withPrompt)))), tokens: 0 }
 }
 
-function readJson(dir: string, name: string, revive?: (key: string, value: unknown) => unknown): unknown {
+type Saved<S extends Sample> = Omit<Unit<S>, 'prompt'>
+
+function isSaved<S extends Sample>(value: unknown): value is Saved<S>[][] {
+  return Array.isArray(value) && value.every(Array.isArray)
+}
+
+/** A JSON file of a checkpoint, of the shape that is expected there; anything else is damage (`isDamage`). */
+export function readJson<T>(
+  dir: string,
+  name: string,
+  expected: { accepts: (value: unknown) => value is T; revive?: (key: string, value: unknown) => unknown },
+): T {
   const file = join(dir, name)
+  let value: unknown
   try {
-    return JSON.parse(readFileSync(file, 'utf8'), revive)
+    value = JSON.parse(readFileSync(file, 'utf8'), expected.revive)
   } catch (error) {
-    throw new InputError(`[resume] ${dir} is not a checkpoint of a run: cannot read ${file}: ${systemCause(error)}`, {
-      code: 'ERR_VSGRPO_CHECKPOINT',
-      hint: 'Name another checkpoint, or resumeFromCheckpoint: true, which takes the newest that is whole.',
-      cause: error,
-    })
+    throw damage(dir, `cannot read ${file}: ${systemCause(error)}`, error)
   }
+  if (expected.accepts(value)) return value
+  throw damage(dir, `${file} does not hold what a run writes there`)
+}
+
+function damage(dir: string, what: string, cause?: unknown): InputError {
+  return new InputError(`[resume] ${dir} is not a checkpoint of a run: ${what}`, {
+    code: 'ERR_VSGRPO_CHECKPOINT',
+    hint: 'Name another checkpoint, or resumeFromCheckpoint: true, which takes the newest that is whole.',
+    cause,
+  })
 }
 
 /** Prompts are left out: they come from the dataset again. */

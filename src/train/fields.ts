@@ -9,6 +9,8 @@ export interface Field<T> {
   /** What the field takes, in words. */
   readonly expected: string
   readonly accepts: (value: unknown) => value is T
+  /** Turns TRL's other ways to write a value into the one that is accepted, and leaves the rest as it is. */
+  readonly read?: (value: unknown) => unknown
 }
 
 export type Fields = Readonly<Record<string, Field<unknown>>>
@@ -67,6 +69,16 @@ export function text(): Field<string | undefined> {
   return { fallback: undefined, expected: 'a text', accepts }
 }
 
+/** `learning_rate`, `learning-rate` and `learningRate` are one name. */
+export function camelCase(name: string): string {
+  return name.replace(/[-_]+([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Whether options have a value for a field, however its name is written. */
+export function isGiven(given: Readonly<Record<string, unknown>>, name: string): boolean {
+  return Object.entries(given).some(([key, value]) => camelCase(key) === name && value !== undefined && value !== null)
+}
+
 /**
  * Given values over defaults, every name and value checked; an InputError names the field, and the nearest name.
  * `aliases` are further names of fields.
@@ -82,14 +94,15 @@ export function resolveFields<F extends Fields>(
   const values: Record<string, unknown> = Object.fromEntries(
     Object.entries(fields).map(([name, { fallback }]) => [name, fallback]),
   )
-  for (const [key, value] of Object.entries(given)) {
+  for (const [key, written] of Object.entries(given)) {
     const plain = camelCase(key)
     const name = Object.hasOwn(aliases, plain) ? String(aliases[plain]) : plain
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined
     if (!field) throw unknownOption(key, name, fields, where)
+    const value = field.read ? field.read(written) : written
     if (value === undefined || value === null) continue
     if (!field.accepts(value)) {
-      throw new InputError(`[${where}] ${key}: expected ${field.expected}, got ${JSON.stringify(value)}`, {
+      throw new InputError(`[${where}] ${key}: expected ${field.expected}, got ${JSON.stringify(written)}`, {
         code: 'ERR_VSGRPO_CONFIG',
       })
     }
@@ -102,8 +115,4 @@ function unknownOption(key: string, name: string, fields: Fields, where: string)
   const near = nearest(name, Object.keys(fields))
   const cure = near ? `did you mean '${near}'?` : `expected one of ${Object.keys(fields).join(', ')}`
   return new InputError(`[${where}] unknown option '${key}'; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
-}
-
-function camelCase(key: string): string {
-  return key.replace(/[-_]+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }

@@ -8,7 +8,7 @@ import { AbortedError, fromNative, isAbort, VsgrpoError } from '../errors.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Metrics, Prompt } from '../types.js'
-import type { Algorithm, Prepared, Sample, Unit } from './algorithm.js'
+import type { Algorithm, Prepared, Sample } from './algorithm.js'
 import type { Best, Checkpoints, SaveParts, TrainerState } from './checkpoint.js'
 import type { TrainingValues } from './config.js'
 import { evalMetric, isBetter, prefersGreater } from './early-stopping.js'
@@ -17,6 +17,7 @@ import type { Guards } from './guards.js'
 import { measureMemory } from './measure-memory.js'
 import { Meter } from './meter.js'
 import { learningRateAt } from './schedule.js'
+import { countTokens, sequencesOf } from './units.js'
 import { takeUpdate } from './update.js'
 
 export interface Job<S extends Sample> {
@@ -134,11 +135,12 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   progress.numTokens += prepares ? pending.tokens : 0
   progress.pending = step % job.updatesPerBatch === 0 ? undefined : { updates: rest, tokens: pending.tokens }
   const seconds = (job.now() - begunAt) / 1000
-  measureStep(job, progress, { seconds, tokens: countTokens(units) })
+  const tokens = countTokens(sequencesOf(units))
+  measureStep(job, progress, { seconds, tokens })
   const { rows = [] } = pending
   if (prepares && rows.length > 0) yield { type: 'completions', step, rows }
   if (step % job.config.loggingSteps === 0 || step === job.totalSteps) {
-    yield* logStep(job, progress, countTokens(units) / seconds)
+    yield* logStep(job, progress, tokens / seconds)
   }
 }
 
@@ -226,12 +228,6 @@ async function keepForReplay<S extends Sample>(error: unknown, job: Job<S>, prog
 
 function epochOf<S extends Sample>(job: Job<S>, step: number): number {
   return step / (job.updatesPerBatch * job.loader.batchesPerEpoch)
-}
-
-function countTokens<S extends Sample>(units: readonly Unit<S>[]): number {
-  const tokensOf = ({ prompt, samples }: Unit<S>) =>
-    samples.reduce((sum, { completionIds }) => sum + completionIds.length + prompt.ids.length, 0)
-  return units.reduce((sum, unit) => sum + tokensOf(unit), 0)
 }
 
 function checkAborted(signal: AbortSignal | undefined): void {

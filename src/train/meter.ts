@@ -44,8 +44,8 @@ export class Meter {
     this.values.set(name, value)
   }
 
-  /** Everything so far, names sorted; then starts anew. */
-  take(): Metrics {
+  /** Everything so far, names sorted and behind `prefix`; then starts anew. */
+  take(prefix = ''): Metrics {
     const means = [...this.means].map(([name, { sum, weight }]): [string, number] => [name, sum / weight])
     const sums = [...this.sums].map(([name, sum]): [string, number] => [name, sum / Math.max(1, this.steps)])
     const all = [...means, ...sums, ...this.values].sort(([a], [b]) => (a < b ? -1 : 1))
@@ -53,6 +53,6 @@ export class Meter {
     this.values.clear()
     this.sums.clear()
     this.steps = 0
-    return Object.fromEntries(all)
+    return Object.fromEntries(all.map(([name, value]) => [`${prefix}${name}`, value]))
   }
 }

@@ -1,4 +1,5 @@
-/** The learning rate as a pure function of the step, as transformers' schedulers compute it. */
+/** How many steps a run has, and the learning rate as a pure function of the step, as transformers' schedulers compute it. */
+import type { TrainingValues } from './config.js'
 
 export interface ScheduleOptions {
   readonly lrSchedulerType: 'linear' | 'cosine' | 'constant' | 'constant_with_warmup'
@@ -6,6 +7,14 @@ export interface ScheduleOptions {
   readonly totalSteps: number
   /** Steps over which the rate rises from 0. 'constant' has none. */
   readonly warmupSteps: number
+}
+
+/** Optimizer steps of a run. */
+export function countSteps(
+  { maxSteps, numTrainEpochs }: Pick<TrainingValues, 'maxSteps' | 'numTrainEpochs'>,
+  stepsPerEpoch: number,
+): number {
+  return maxSteps > 0 ? maxSteps : Math.ceil(numTrainEpochs * stepsPerEpoch)
 }
 
 /** Learning rate of optimizer step `step`, counted from 0. */

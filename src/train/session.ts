@@ -2,7 +2,7 @@
  * What all trainers share around the loop: encoded prompts, the optimizer, resuming, and handing events to callbacks and
  * reporters before the caller sees them.
  */
-import type { Dataset } from '../data/dataset.js'
+import { type Dataset, placeOf } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
 import type { Reporter } from '../log/reporter.js'
 import { runFolder } from '../log/run-folder.js'
@@ -16,9 +16,10 @@ import type { TrainingValues } from './config.js'
 import type { EndEvent, TrainEvent } from './events.js'
 import { type GuardOptions, Guards } from './guards.js'
 import { runLoop } from './loop.js'
+import { mediaPaths } from './media-paths.js'
 import { PromptCache } from './prompt-cache.js'
 import { beginRun } from './resume.js'
-import { mediaPaths } from './rollout.js'
+import { countSteps } from './schedule.js'
 
 /** Called with every event; 'stop' ends the run after the current step. */
 export type Callback = (event: TrainEvent) => unknown
@@ -104,7 +105,7 @@ export async function* runSession<S extends Sample>(
       signal,
       from: start.from,
       warnings: [...start.warnings, ...(recipe.warnings ?? [])],
-      totalSteps: countSteps(recipe, loader.batchesPerEpoch),
+      totalSteps: countSteps(config, loader.batchesPerEpoch * recipe.updatesPerBatch),
       description: describe(options, recipe, algorithm.name),
       versions: { vsgrpo: version, node: process.version },
       evaluate: options.evalDataset ? () => recipe.evaluate(signal) : undefined,
@@ -136,8 +137,7 @@ export function createEncoder(options: TrainerOptions, dataset: Dataset): (index
   const encodeRow = async (index: number) => {
     const example = dataset.get(index)
     if (encode) return encode(example, model.processor)
-    const where = dataset.where?.(index) ?? `example ${example.id ?? index}`
-    return model.processor.prompt(example.messages, { where, signal })
+    return model.processor.prompt(example.messages, { where: placeOf(dataset, index), signal })
   }
   const cache = new PromptCache(encodeRow, promptCacheBytes)
   return (index) => cache.get(index)
@@ -196,10 +196,6 @@ function loaderSettings({ trainDataset, mediaKey }: TrainerOptions, config: Trai
 function optimizerSettings({ adamBeta1, adamBeta2, adamEpsilon, weightDecay, ...dtypes }: TrainingValues) {
   const { optimStateDtype: stateDtype, gradDtype } = dtypes
   return { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon, weightDecay, stateDtype, gradDtype }
-}
-
-function countSteps<S extends Sample>({ config, updatesPerBatch }: Recipe<S>, batchesPerEpoch: number): number {
-  return config.maxSteps > 0 ? config.maxSteps : Math.ceil(config.numTrainEpochs * batchesPerEpoch * updatesPerBatch)
 }
 
 function describe<S extends Sample>(options: TrainerOptions, recipe: Recipe<S>, algorithm: string) {

@@ -7,6 +7,7 @@ import type { Algorithm, Objective, RunContext, Sample, Unit } from './algorithm
 import type { TrainingValues } from './config.js'
 import type { Meter } from './meter.js'
 import { timed } from './timing.js'
+import { sequencesOf } from './units.js'
 
 export interface UpdateParts<S extends Sample> {
   readonly policy: Policy
@@ -57,13 +58,10 @@ async function differentiate<S extends Sample>(
   units: readonly Unit<S>[],
   meter: Meter,
 ): Promise<number> {
-  const sequences = units.flatMap(({ prompt, samples }) =>
-    samples.map(({ completionIds, learnsPrompt }) => ({ prompt, completionIds, learnsPrompt })),
-  )
   const objective = algorithm.loss(units.flatMap((unit) => unit.samples))
   const { temperature, logitMean = false } = algorithm
   const options = { grad: true, adapter: true, temperature, checkpoint: config.gradientCheckpointing, logitMean }
-  const forward = await policy.forward(packSequences(sequences), options)
+  const forward = await policy.forward(packSequences(sequencesOf(units)), options)
   try {
     const loss = await backward(forward, objective, meter)
     if (signal?.aborted) throw new AbortedError(undefined, signal.reason)

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import type { GrpoInputs } from '../../src/losses/grpo.js'
 import { defaultGrpoOptions, type GrpoOptions, type LossType } from '../../src/losses/grpo-options.js'
 import { surrogateOf } from '../../src/losses/surrogates.js'
-import { highEntropyMask, isNearPolicy } from '../../src/train/token-masks.js'
-import { entropyWeights, tokenWeights } from '../../src/train/weights.js'
+import { highEntropyMask, isNearPolicy } from '../../src/train/grpo/token-masks.js'
+import { entropyWeights, tokenWeights } from '../../src/train/grpo/weights.js'
 
 /** One slice of an accumulation. Ragged: the completions' tokens one after the other. */
 interface Batch {

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import type { GRPOConfig } from '../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../src/train/grpo/config.js'
 import { readWeights, tinyFolder, tinyTrainer } from './tiny.js'
 
 const folder = tinyFolder()

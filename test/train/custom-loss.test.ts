@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { type CustomLoss, checkLoss, grpoLoss } from '../../src/index.js'
 import { native } from '../../src/native.js'
-import type { GRPOConfig } from '../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../src/train/grpo/config.js'
 import type { Metrics } from '../../src/types.js'
 import { readWeights, relativeDifference, tinyFolder, tinyTrainer } from './tiny.js'
 

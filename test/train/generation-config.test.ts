@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { writeInitialCheckpoint } from '../../examples/demo/init-checkpoint.js'
 import { loadModel } from '../../src/policy.js'
-import { resolveGRPOConfig } from '../../src/train/grpo-config.js'
+import { resolveGRPOConfig } from '../../src/train/grpo/config.js'
 import { base, scratch } from './cli.js'
 
 const folder = scratch()

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { native } from '../../src/native.js'
-import type { GRPOConfig } from '../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../src/train/grpo/config.js'
 import { readWeights, relativeDifference, tinyFolder, tinyTrainer } from './tiny.js'
 
 const folder = tinyFolder()

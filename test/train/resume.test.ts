@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type LoadOptions, native } from '../../src/native.js'
 import type { TrainEvent } from '../../src/train/events.js'
-import type { GRPOConfig } from '../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../src/train/grpo/config.js'
 import { readWeights, tinyFolder, tinyTrainer } from './tiny.js'
 
 const folder = tinyFolder()

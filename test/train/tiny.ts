@@ -10,7 +10,7 @@ import { type LoadOptions, native } from '../../src/native.js'
 import { loadWeights } from '../../src/policy/weights.js'
 import { Policy, type PolicyProcessor } from '../../src/policy.js'
 import { named } from '../../src/rewards/reward.js'
-import type { GRPOConfig } from '../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../src/train/grpo/config.js'
 import { GRPOTrainer, type GRPOTrainerOptions } from '../../src/train/trainer.js'
 import type { Prompt } from '../../src/types.js'
 

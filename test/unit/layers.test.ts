@@ -11,9 +11,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** A unit is a folder or a file of src. It imports from lower rows, and types from its own row. */
 const typescriptLevels: readonly (readonly string[])[] = [
-  ['types', 'errors', 'train/events', 'losses/grpo-options'],
+  ['types', 'errors', 'json', 'train/events', 'losses/grpo-options'],
   ['setup', 'interrupt', 'published-layout'],
-  ['native', 'version', 'interrupt'],
+  ['native', 'version'],
   ['processing', 'data', 'rewards', 'losses', 'log', 'batch'],
   ['model-folder', 'atomic-folder'],
   ['policy'],
@@ -23,13 +23,10 @@ const typescriptLevels: readonly (readonly string[])[] = [
 ]
 
 /** The same for the folders of native. */
-const nativeLevels: readonly (readonly string[])[] = [
-  ['core'],
-  ['ops'],
-  ['model'],
-  ['generate', 'optim', 'distributed'],
-  ['addon'],
-]
+const nativeLevels: readonly (readonly string[])[] = [['core'], ['ops'], ['model'], ['generate', 'optim'], ['addon']]
+
+/** A reference is a frozen policy, and a policy makes its reference: types only. */
+const knownCycle = ['policy/policy', 'policy/reference']
 
 const topLevel = [
   ...['package.json', 'package-lock.json', 'CMakeLists.txt', 'native', 'src', 'bench', 'test', 'examples'],
@@ -75,6 +72,21 @@ function importFault(file: string, { target, typesOnly }: Import): string | unde
   return `${file} -> ${target}: ${from} may not import ${to}`
 }
 
+/** Files that import themselves by way of others, types included. `imports` has the targets of each file. */
+function filesInCycles(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const reaches = (file: string): Set<string> => {
+    const seen = new Set<string>()
+    const open = [...(imports.get(file) ?? [])]
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      if (seen.has(next)) continue
+      seen.add(next)
+      open.push(...(imports.get(next) ?? []))
+    }
+    return seen
+  }
+  return [...imports.keys()].filter((file) => reaches(file).has(file))
+}
+
 /** Faults of the includes of one file of native. */
 function includeFaults(file: string, text: string): string[] {
   const folder = file.split('/')[0] ?? ''
@@ -105,6 +117,32 @@ describe('the layers', () => {
       importsOf(file, readFileSync(join(folder, file), 'utf8')).map((found) => importFault(file, found)),
     )
     expect(faults.filter((fault) => fault !== undefined)).toEqual([])
+  })
+
+  it('has no files that import each other, in a folder or across folders', () => {
+    const folder = join(root, 'src')
+    const files = list(folder, /\.ts$/)
+    const targets = (file: string) =>
+      importsOf(file, readFileSync(join(folder, file), 'utf8')).map(({ target }) => target)
+    const cyclic = filesInCycles(new Map(files.map((file) => [file.replace(/\.ts$/, ''), targets(file)])))
+    expect(cyclic.filter((file) => !knownCycle.includes(file))).toEqual([])
+    expect(filesInCycles(new Map(Object.entries({ a: ['b'], b: ['c'], c: ['b'] })))).toEqual(['b', 'c'])
+  })
+
+  it('keeps what is one algorithm’s from the shared training loop and from the other algorithms', () => {
+    const folder = join(root, 'src')
+    const algorithmOf = (path: string) => /^train\/(\w+)\//.exec(path)?.[1]
+    const files = list(join(folder, 'train'), /\.ts$/).map((file) => `train/${file}`)
+    expect(new Set(files.map(algorithmOf))).toEqual(new Set([undefined, 'grpo', 'dpo', 'sft']))
+    const faults = files
+      .filter((file) => file !== 'train/trainer.ts')
+      .flatMap((file) =>
+        importsOf(file, readFileSync(join(folder, file), 'utf8'))
+          .map(({ target }) => target)
+          .filter((target) => ![undefined, algorithmOf(file)].includes(algorithmOf(target)))
+          .map((target) => `${file} -> ${target}`),
+      )
+    expect(faults).toEqual([])
   })
 
   it('lets only src/native.ts know the addon', () => {
@@ -152,7 +190,7 @@ describe('the layers', () => {
 describe('the tree', () => {
   it(`has no source file longer than ${longest} lines`, () => {
     const sources = ['src', 'native', 'test', 'bench', 'examples'].flatMap((folder) =>
-      list(join(root, folder), /\.(ts|mjs|cpp|h|cu|py)$/).map((file) => join(folder, file)),
+      list(join(root, folder), /\.(ts|mjs|cpp|h|cu|cuh|py)$/).map((file) => join(folder, file)),
     )
     const long = sources
       .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length - 1 }))

@@ -1,6 +1,7 @@
 /**
  * Controls that cannot see: the best answer from the question's text alone, and frames without content.
  */
+import { groupBy } from '../group-by.js'
 
 /** The columns that a blind guesser reads. */
 export interface BlindRow {
@@ -74,14 +75,4 @@ function tally(values: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
   return counts
-}
-
-function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of items) {
-    const group = groups.get(key(item))
-    if (group === undefined) groups.set(key(item), [item])
-    else group.push(item)
-  }
-  return groups
 }

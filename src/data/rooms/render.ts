@@ -2,6 +2,7 @@
  * A small software renderer: perspective camera, depth buffer, flat shading, deferred paint. It runs at hundreds of
  * small frames per second on one core and gives the same bytes everywhere.
  */
+import { cross, dot, minus, unit } from '../scenes/points.js'
 import type { Vec3 } from '../scenes/record.js'
 import type { Polygon } from './mesh.js'
 import { roomMesh } from './mesh.js'
@@ -201,21 +202,4 @@ function paintSample(
     position[2] + a * right[2] + b * up[2] + depth * forward[2],
     rgb,
   )
-}
-
-function minus(a: Vec3, b: Vec3): Vec3 {
-  return [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
-}
-
-function dot(a: Vec3, b: Vec3): number {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-}
-
-function cross(a: Vec3, b: Vec3): Vec3 {
-  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-}
-
-function unit(a: Vec3): Vec3 {
-  const length = Math.sqrt(dot(a, a))
-  return [a[0] / length, a[1] / length, a[2] / length]
 }

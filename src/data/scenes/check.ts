@@ -3,7 +3,8 @@
  * Columns that are not named here pass through, so that generated rooms keep their cameras.
  */
 import { z } from 'zod'
-import { checked, finite, isObject, whole, wrong } from './fields.js'
+import { isObject } from '../../json.js'
+import { checked, finite, whole, wrong } from './fields.js'
 import { orientedBox } from './oriented-box.js'
 import { dot } from './points.js'
 import type { BoxRecord, SceneRecord, Vec3 } from './record.js'
@@ -40,7 +41,7 @@ const perCategory = 'an object with a field per category'
 const boxes = z.record(z.string(), z.array(box, 'a list of boxes'), perCategory)
 
 /** The unified form of VSI-Bench's meta information, for every source; VLM-3R's records say object_bboxes. */
-export const sceneSchema = z
+const sceneSchema = z
   .looseObject(
     {
       dataset: z.string('a string').default(''),

@@ -1,5 +1,6 @@
 /** Parsed JSON against a schema; every error names the place, what was expected and what came. */
 import { z } from 'zod'
+import { shown } from '../../json.js'
 import { dataError } from './json-text.js'
 
 /** Messages of the schemas say what is expected. */
@@ -16,13 +17,8 @@ export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string):
   throw wrong(`${where}${place.replace(/^\./, ': ')}`, message, valueAt(value, path))
 }
 
-export function isObject(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 export function wrong(where: string, expected: string, value: unknown) {
-  const shown = value === undefined ? 'nothing' : shownJson(value)
-  return dataError(`${where}: expected ${expected}, got ${shown.length > 60 ? `${shown.slice(0, 60)}…` : shown}`)
+  return dataError(`${where}: expected ${expected}, got ${shown(value)}`)
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
@@ -30,13 +26,4 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
     (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
     value,
   )
-}
-
-/** JSON.parse takes any depth, JSON.stringify does not. */
-function shownJson(value: unknown): string {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return 'something nested too deeply'
-  }
 }

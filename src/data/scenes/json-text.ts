@@ -29,7 +29,7 @@ export function readText(file: string, what = 'a text file'): string {
   return decodeText(readBytes(file, what), file)
 }
 
-export function decodeText(bytes: Uint8Array, file: string): string {
+function decodeText(bytes: Uint8Array, file: string): string {
   const [first, second] = bytes
   const marked = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
   if (marked || (bytes.length > 1 && (first === 0) !== (second === 0))) {

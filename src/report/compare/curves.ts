@@ -1,8 +1,9 @@
 /** The curves of groups over each other: which figures, which points, and how each group's line is made. */
-import { type Chart, lineChart, type Series } from '../chart.js'
+import { type Chart, lineChart } from '../chart.js'
 import type { Curve } from '../curve.js'
 import { type Figure, figures } from '../figures.js'
 import { columnNames, type Run } from '../read.js'
+import type { Series } from '../strokes.js'
 import type { Group } from './groups.js'
 import { trainerOf } from './options.js'
 import { pointsOf, quantitiesOf } from './quantities.js'

@@ -1,4 +1,5 @@
 /** Runs of one configuration that differ in their seeds only are one group: one colour, one line of a table. */
+import { isObject } from '../../json.js'
 import type { Run } from '../read.js'
 import type { ComparedRun } from './runs.js'
 
@@ -50,8 +51,8 @@ function flatten(value: Readonly<Record<string, unknown>>, prefix = ''): Map<str
   const found = new Map<string, string>()
   for (const [name, entry] of Object.entries(value)) {
     const path = `${prefix}${name}`
-    if (typeof entry === 'object' && entry !== null && !Array.isArray(entry)) {
-      for (const [below, text] of flatten(entry as Record<string, unknown>, `${path}.`)) found.set(below, text)
+    if (isObject(entry)) {
+      for (const [below, text] of flatten(entry, `${path}.`)) found.set(below, text)
     } else found.set(path, typeof entry === 'string' ? entry : JSON.stringify(entry))
   }
   return found

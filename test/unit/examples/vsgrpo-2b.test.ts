@@ -8,7 +8,7 @@ import { readConfig } from '../../../src/cli/config.js'
 import { runCommandLine } from '../../../src/cli/program.js'
 import { loadRewards } from '../../../src/cli/reward-funcs.js'
 import type { LoadModelOptions } from '../../../src/policy.js'
-import { vsgrpo } from '../../../src/train/grpo-config.js'
+import { vsgrpo } from '../../../src/train/grpo/config.js'
 import { keepPrinted } from '../../printed.js'
 import { fakePolicy } from '../train/fake-engine.js'
 

@@ -7,7 +7,7 @@ import {
   grpoLoss,
   grpoMetrics,
 } from '../../../src/losses/index.js'
-import { tokenWeights, type WeightOptions } from '../../../src/train/weights.js'
+import { tokenWeights, type WeightOptions } from '../../../src/train/grpo/weights.js'
 
 // Three completions of 4, 3 and 2 tokens; the expected numbers come from TRL's own trainer class in float64.
 const logps = [-0.5, -1.2, -0.1, -2.0, -0.3, -0.9, -1.5, -2.2, -0.4]
@@ -96,6 +96,8 @@ describe('grpoLoss', () => {
   })
 
   it('refuses a KL penalty without a reference', () => {
-    expect(() => grpoLoss(inputs('grpo', { refLogps: undefined }), { ...clip, beta: 0.1 })).toThrow('needs refLogps')
+    expect(() => grpoLoss(inputs('grpo', { refLogps: undefined }), { ...clip, beta: 0.1 })).toThrow(
+      'needs refLogps, got none: give them, or beta 0',
+    )
   })
 })

@@ -42,8 +42,8 @@ describe('measureRows', () => {
     expect(await measureRows(rows, processor, options)).toEqual({
       rows: 2,
       // 8 letters with 4 tokens of 16 patches; 2 letters with 20 tokens of 80 patches, frames of 64 at most.
-      longest: { prompt: { tokens: 22, shared: 20, patches: 80, framePatches: 64 }, answer: 0 },
-      mean: { prompt: { tokens: 17, shared: 12, patches: 48, framePatches: 40 }, answer: 0 },
+      longest: { prompt: { tokens: 22, shared: 20, patches: 80, framePatches: 64 }, answer: 0, turns: 0 },
+      mean: { prompt: { tokens: 17, shared: 12, patches: 48, framePatches: 40 }, answer: 0, turns: 0 },
       media: 2,
     })
   })
@@ -68,6 +68,13 @@ describe('measureRows', () => {
     const rows = fromArray([{ ...ask('q'), chosen, rejected: 'twelve' }])
     const { longest } = await measureRows(rows, processor, { ...options, answers: ['chosen', 'rejected'] })
     expect(longest.answer).toBe(7)
+  })
+
+  it('counts the turns of the assistant in a prompt', async () => {
+    const { messages } = ask('q')
+    const rows = fromArray([{ messages: [...messages, { role: 'assistant', content: 'four' }, ...messages] }, ask('q')])
+    const { longest } = await measureRows(rows, processor, options)
+    expect(longest.turns).toBe(1)
   })
 
   it('names a row that cannot be read, or leaves it out as training does', async () => {

@@ -1,10 +1,10 @@
 // What each algorithm's options make of a step, and how many steps a run has.
 import { describe, expect, it } from 'vitest'
-import { countSteps, planSteps } from '../../../src/plan/steps.js'
+import { countRunSteps, planSteps } from '../../../src/plan/steps.js'
 import { step } from './shapes.js'
 
 const { prompt } = step
-const size = { prompt, answer: 40 }
+const size = { prompt, answer: 40, turns: 0 }
 
 describe('a GRPO step', () => {
   it('has the groups of the batch algebra, sampled once for all updates on them', () => {
@@ -19,15 +19,15 @@ describe('a GRPO step', () => {
     }
     const steps = planSteps('grpo', args)
     expect(steps.needsReference).toBe(true)
-    expect(steps.batch).toEqual({ rows: 8, updates: 4, isWhole: true })
+    expect(steps.batch).toEqual({ rows: 8, updates: 4, lastBatch: 'drop' })
     expect(steps.workload(size)).toMatchObject({
       ...{ prompt, completions: 8, completionTokens: 64, prompts: 4, headTwice: false },
       generation: { prompts: 8, updates: 4, atOnce: false },
       // Scored once for both iterations, under the reference and, as the policy moves on, under the sampling policy.
       scoring: { reference: 0.5, policy: 0.5 },
     })
-    expect(countSteps(steps, 20)).toBe(3 * 2 * 4)
-    expect(countSteps({ ...steps, config: { ...steps.config, maxSteps: 7 } }, 20)).toBe(7)
+    expect(countRunSteps(steps, 20)).toBe(3 * 2 * 4)
+    expect(countRunSteps({ ...steps, config: { ...steps.config, maxSteps: 7 } }, 20)).toBe(7)
   })
 
   it('scores nothing on policy without a reference, and more where tokens are masked or ratios are of sequences', () => {
@@ -50,7 +50,15 @@ describe('a step on given answers', () => {
       completionOnlyLoss: false,
     })
     expect(packed.workload(size)).toMatchObject({ completionTokens: 40, prompts: 16, learnsPrompt: true })
-    expect(countSteps(steps, 17)).toBe(3 * 3)
+    expect(countRunSteps(steps, 17)).toBe(3 * 3)
+  })
+
+  it('learns the prompt too where it has turns of the assistant and assistantOnlyLoss is on', () => {
+    const { workload } = planSteps('sft', { assistantOnlyLoss: true })
+    expect(workload({ ...size, turns: 2 }).learnsPrompt).toBe(true)
+    expect(workload(size).learnsPrompt).toBe(false)
+    const whatever = planSteps('sft', { assistantOnlyLoss: true, completionOnlyLoss: false })
+    expect(whatever.workload(size).learnsPrompt).toBe(false)
   })
 
   it('is two answers for DPO, scored under the reference unless that was done before', () => {

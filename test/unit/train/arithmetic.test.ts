@@ -1,10 +1,10 @@
 /** Advantages, token weights and learning rates against hand-made numbers. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { computeAdvantages, standardDeviation } from '../../../src/train/advantages.js'
+import { computeAdvantages, standardDeviation } from '../../../src/train/grpo/advantages.js'
+import { tokenWeights } from '../../../src/train/grpo/weights.js'
 import { Meter } from '../../../src/train/meter.js'
 import { learningRateAt } from '../../../src/train/schedule.js'
-import { tokenWeights } from '../../../src/train/weights.js'
 
 const close = (values: ArrayLike<number>, expected: readonly number[]) => {
   expect(values).toHaveLength(expected.length)

@@ -1,8 +1,10 @@
 /** Options: TRL's names and defaults, and what is refused. */
 import { describe, expect, it } from 'vitest'
 import { InputError } from '../../../src/errors.js'
-import { batchAlgebra, resolveGRPOConfig } from '../../../src/train/grpo-config.js'
-import { resolveSFTConfig } from '../../../src/train/sft-config.js'
+import { resolveDPOConfig } from '../../../src/train/dpo/config.js'
+import { isGiven } from '../../../src/train/fields.js'
+import { batchAlgebra, resolveGRPOConfig } from '../../../src/train/grpo/config.js'
+import { resolveSFTConfig } from '../../../src/train/sft/config.js'
 
 describe('resolveGRPOConfig', () => {
   it('has the defaults of TRL 1.13', () => {
@@ -48,6 +50,19 @@ describe('resolveGRPOConfig', () => {
     expect(config.epsilonHigh).toBeUndefined()
   })
 
+  it('takes the other ways to write a value under every way to write a name', () => {
+    for (const name of ['scaleRewards', 'scale_rewards', 'scale-rewards'])
+      expect(resolveGRPOConfig({ [name]: true }).scaleRewards).toBe('group')
+    for (const name of ['maxLength', 'max_length', 'max-length'])
+      expect(resolveSFTConfig({ [name]: null }).maxLength).toBe(0)
+    for (const name of ['lossType', 'loss_type', 'loss-type'])
+      expect(resolveDPOConfig({ [name]: 'ipo' }).lossType).toEqual(['ipo'])
+  })
+
+  it('repeats a wrong value as it was written', () => {
+    expect(() => resolveDPOConfig({ lossType: 'ppo' })).toThrow(/lossType: expected .*, got "ppo"$/)
+  })
+
   it.each([
     [{ learningRat: 1 }, "[args] unknown option 'learningRat'; did you mean 'learningRate'?"],
     [{ num_generation: 4 }, "did you mean 'numGenerations'?"],
@@ -88,5 +103,12 @@ describe('resolveGRPOConfig', () => {
       groupsPerUpdate: 2,
       updates: 4,
     })
+  })
+})
+
+describe('isGiven', () => {
+  it('finds a name in any way of writing, and does not count null', () => {
+    expect(isGiven({ 'tokens-per-micro-batch': 64 }, 'tokensPerMicroBatch')).toBe(true)
+    expect(isGiven({ tokens_per_micro_batch: null, beta: 1 }, 'tokensPerMicroBatch')).toBe(false)
   })
 })

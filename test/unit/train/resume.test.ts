@@ -1,8 +1,8 @@
 /** A run whose newest checkpoint cannot be read: it goes on from the one before, to the same end, and says so. */
-import { readdirSync, truncateSync } from 'node:fs'
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { GRPOConfig } from '../../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import { collect, grpo, scratch, table, warnings } from './harness.js'
 
 const place = scratch()
@@ -38,6 +38,23 @@ describe('a damaged checkpoint', () => {
     expect(table(rest.policy)).toEqual(table(whole.policy))
     expect(rest.engine.live).toEqual({ forwards: 0, optimizers: 0 })
     expect(checkpoints()).toEqual(['damaged-step-4', 'step-4', 'step-6'])
+  })
+
+  it.each([
+    ['trainer.json', '{}'],
+    ['trainer.json', '[]'],
+    ['samples.json', '{}'],
+    ['entropy-control.json', '{"entropyCoef":0.1,'],
+    ['entropy-control.json', '{}'],
+  ])('whose %s holds %s gives way to the one before it', async (name, content) => {
+    const config: GRPOConfig = { useAdaptiveEntropy: true, entropyCoef: 0.1 }
+    const { trainer } = await start(config)
+    for await (const event of trainer) if (event.type === 'checkpoint' && event.step === 4) break
+    writeFileSync(file(4, name), content)
+    const rest = await start(config)
+    const events = await collect(rest.trainer.events({ resumeFromCheckpoint: true }))
+    expect(events[0]).toMatchObject({ type: 'start', step: 2 })
+    expect(warnings(events)).toEqual([expect.stringMatching(`^step-4 is damaged, .*${name}`)])
   })
 
   it('is told about where it was named, or where no other is whole, and stays where it was', async () => {

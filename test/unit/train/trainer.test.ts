@@ -6,7 +6,7 @@ import { fromArray } from '../../../src/data/dataset.js'
 import { accuracyReward } from '../../../src/rewards/accuracy.js'
 import { named } from '../../../src/rewards/reward.js'
 import type { TrainEvent } from '../../../src/train/events.js'
-import type { GRPOConfig } from '../../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer } from '../../../src/train/trainer.js'
 import { FakeModel, fakePolicy } from './fake-engine.js'
 import {

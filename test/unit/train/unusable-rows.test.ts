@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Dataset, fromArray } from '../../../src/data/dataset.js'
 import { InputError } from '../../../src/errors.js'
-import type { GRPOConfig } from '../../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import type { Encode } from '../../../src/train/session.js'
 import { collect, grpo, questions, scratch, stepMetrics, table, warnings } from './harness.js'
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Policy } from '../../../src/policy.js'
 import { named } from '../../../src/rewards/reward.js'
-import type { GRPOConfig } from '../../../src/train/grpo-config.js'
+import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import type { GRPOTrainerOptions } from '../../../src/train/trainer.js'
 import { collect, firstLetter, grpo, scratch, stepMetrics, table, warnings } from './harness.js'
 
