@@ -101,7 +101,7 @@ void dot_columns(const Product& p, int64_t column) {
 
 }  // namespace
 
-void float_dot_rows(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias, at::Tensor& out) {
+void float_dot_rows(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias, const at::Tensor& out) {
   const Product product{x.const_data_ptr<float>(), x.stride(0), w.const_data_ptr<float>(), w.stride(0), bias.defined() ? bias.const_data_ptr<float>() : nullptr,
                         out.mutable_data_ptr<float>(), x.size(0), w.size(0), w.size(1)};
   const int64_t groups = (product.columns + kColumns - 1) / kColumns;

@@ -15,7 +15,7 @@ using vsgrpo::Completion;
 using vsgrpo::GenerateOptions;
 
 const std::vector<const char*> kPrompts = {"text", "image", "video", "mixed"};
-constexpr double kClose = 2e-5;  // float32 sums in another order, through a whole model
+constexpr double kClose = 4e-5;  // float32 sums in another order, through a whole model
 
 std::shared_ptr<vsgrpo::Qwen2VL> load(const std::string& name, at::Device device, vsgrpo::ModelOptions options = {}) {
   options.device = device;
