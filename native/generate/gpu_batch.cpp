@@ -11,6 +11,7 @@ namespace vsgrpo {
 namespace {
 
 constexpr int64_t kPromptStep = 1024, kOwnStep = 64, kItemStep = 64, kPartStep = 4;  // in which buffers grow
+constexpr size_t kMostRules = 4;  // a training run has two: its own, and those of its evaluations
 constexpr int64_t kItemWords = sizeof(vsgrpo_decode_item) / sizeof(int32_t);
 
 int64_t rounded_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
@@ -27,14 +28,20 @@ GpuBatch::GpuBatch(Qwen2VL& model) : model_(model) {
 void GpuBatch::begin(const Sizes& sizes, const SampleRules& rules) {
   const Sizes wanted{std::max(sizes.rows, sizes_.rows), std::max(bucket_rows(sizes.prompt_tokens, kPromptStep), sizes_.prompt_tokens),
                      std::max(rounded_up(sizes.own_tokens, kOwnStep), sizes_.own_tokens), sizes.seen};
-  const bool fits = wanted == sizes_;
-  if (!fits || !(rules == rules_)) recorded_.clear();
-  if (!fits) allocate(wanted);
-  rules_ = rules;
+  if (!(wanted == sizes_)) allocate(wanted);
+  follow(rules);
   rows_ = 0;
 }
 
+void GpuBatch::follow(const SampleRules& rules) {
+  const auto known = std::find_if(recorded_.begin(), recorded_.end(), [&](const Recordings& r) { return r.rules == rules; });
+  if (known != recorded_.end()) return recorded_.splice(recorded_.begin(), recorded_, known);
+  recorded_.push_front({rules, {}});
+  if (recorded_.size() > kMostRules) recorded_.pop_back();
+}
+
 void GpuBatch::allocate(const Sizes& sizes) {
+  recorded_.clear();
   // The old buffers go first: both at once may not fit.
   layers_.clear();
   state_ = {};
@@ -84,7 +91,7 @@ void GpuBatch::place_plan(const Schedule& schedule, const DecodePlan& plan) {
   const int64_t places = std::max(items_.size(0), rounded_up(static_cast<int64_t>(plan.items.size()), kItemStep));
   const int64_t most_parts = std::max(most_parts_, rounded_up(plan.most_parts, kPartStep));
   if (places != items_.size(0) || most_parts != most_parts_) {
-    recorded_.clear();
+    for (Recordings& recordings : recorded_) recordings.by_rows.clear();
     items_ = at::empty({places, kItemWords}, slots_.options());
     most_parts_ = most_parts;
   }
@@ -94,13 +101,13 @@ void GpuBatch::place_plan(const Schedule& schedule, const DecodePlan& plan) {
 }
 
 void GpuBatch::step() {
-  Recorded& recorded = recorded_[rows_];
+  Recordings& present = recorded_.front();
+  Recorded& recorded = present.by_rows[rows_];
   if (!recorded.ran) {
     recorded.ran = true;
-    return compute(rules_);
+    return compute(present.rules);
   }
-  // What a kernel is given by value stays as it is in the recording: so do the rules here.
-  if (!recorded.graph) recorded.graph = gpu().capture([this, rules = rules_] { compute(rules); });
+  if (!recorded.graph) recorded.graph = gpu().capture([this, rules = present.rules] { compute(rules); });
   recorded.graph->replay();
 }
 
@@ -127,6 +134,14 @@ int64_t GpuBatch::bytes() const {
   for (const at::Tensor& held : {state_.drawn, state_.seeds, state_.steps, state_.stopped, state_.base, state_.seen}) add(held);
   for (const at::Tensor& held : {slots_, prompt_parts_, items_}) add(held);
   return bytes;
+}
+
+int64_t GpuBatch::recordings() const {
+  int64_t count = 0;
+  for (const Recordings& recordings : recorded_) {
+    for (const auto& [rows, recorded] : recordings.by_rows) count += recorded.graph != nullptr;
+  }
+  return count;
 }
 
 at::Tensor GpuBatch::rotate(const at::Tensor& qkv, const RopeTable& rope, const Layer& layer) {
