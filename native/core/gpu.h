@@ -61,6 +61,9 @@ class Gpu {
   virtual at::Tensor swiglu(const at::Tensor& gate_up) = 0;
   virtual at::Tensor swiglu_backward(const at::Tensor& dy, const at::Tensor& gate_up) = 0;
 
+  virtual at::Tensor quick_gelu(const at::Tensor& x) = 0;
+  virtual at::Tensor quick_gelu_backward(const at::Tensor& dy, const at::Tensor& x) = 0;
+
   // positions int32 [3, N], frequencies float32 [D / 2] -> cos and sin, float32 [N, D / 2].
   virtual std::pair<at::Tensor, at::Tensor> mrope_table(const at::Tensor& positions, const at::Tensor& frequencies,
                                                         const std::vector<int64_t>& sections, bool round_to_bfloat16) = 0;

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define VSGRPO_KERNELS_ABI 2
+#define VSGRPO_KERNELS_ABI 3
 #define VSGRPO_EXPORT __attribute__((visibility("default")))
 
 enum vsgrpo_status {
@@ -165,6 +165,28 @@ typedef struct {
 } vsgrpo_swiglu_backward_args;
 
 VSGRPO_EXPORT int vsgrpo_swiglu_backward(const vsgrpo_swiglu_backward_args* args, void* stream);
+
+/* ---- quick_gelu: x sigmoid(1.702 x). native/ops/activation.h. */
+
+typedef struct {
+  uint32_t struct_size;
+  int32_t type;
+  int64_t count; /* whole 16-byte pieces */
+  const void* x; /* [count] */
+  void* y;       /* [count]; may be x */
+} vsgrpo_quick_gelu_args;
+
+VSGRPO_EXPORT int vsgrpo_quick_gelu(const vsgrpo_quick_gelu_args* args, void* stream);
+
+typedef struct {
+  uint32_t struct_size;
+  int32_t type;
+  int64_t count;
+  const void *dy, *x;
+  void* dx; /* [count]; may be dy or x */
+} vsgrpo_quick_gelu_backward_args;
+
+VSGRPO_EXPORT int vsgrpo_quick_gelu_backward(const vsgrpo_quick_gelu_backward_args* args, void* stream);
 
 /* ---- sample: one token of every row. native/ops/sample_token.h, and the log-probability of native/ops/token_logps.h. */
 
