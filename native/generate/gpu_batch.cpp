@@ -57,6 +57,7 @@ void GpuBatch::allocate(const Sizes& sizes) {
   state_ = GpuRows::empty(sizes.rows, config.vocab, sizes.seen, decoder.device());
   slots_ = at::zeros({sizes.rows}, words);
   prompt_parts_ = at::zeros({sizes.rows}, words);
+  bases_ = at::zeros({3 * sizes.rows}, words);
   items_ = at::zeros({0, kItemWords}, words);
   sizes_ = sizes;
 }
@@ -77,6 +78,7 @@ void GpuBatch::load(const Schedule& schedule, const DecodePlan& plan, const GpuR
   index.resize(static_cast<size_t>(schedule.bucket()), static_cast<int32_t>(sizes_.rows + waiting.count() - 1));
   rows_ = schedule.bucket();
   current().take(state_.first(sizes_.rows), waiting, upload(words_of(index), state_.seeds.device()));
+  bases().copy_(current().base.expand({3, rows_}));
   place_plan(schedule, plan);
 }
 
@@ -115,12 +117,10 @@ void GpuBatch::compute(const SampleRules& rules) {
   Decoder& decoder = model_.decoder();
   const ModelConfig& config = model_.config();
   const GpuRows rows = current();
-  const at::Tensor positions = at::add(rows.base, rows.steps).expand({3, rows_}).contiguous();
   const bool rounds = model_.options().dtype != at::kFloat;
-  const auto [cos, sin] = gpu().mrope_table(positions, frequencies_, config.mrope_section, rounds);
+  const auto [cos, sin] = gpu().mrope_table(bases(), rows.steps, frequencies_, config.mrope_section, rounds);
   const RopeTable rope{cos, sin, rounds};
-  // A row whose logits were not finite has the token -1.
-  Residual x{decoder.embed(rows.tokens().clamp_min(0), {}), {}};
+  Residual x{decoder.embed(rows.tokens(), {}), {}};
   for (size_t i = 0; i < layers_.size(); ++i) {
     decoder.layers[i].decode(x, [&](const at::Tensor& qkv) { return attend(qkv, rope, layers_[i]); });
   }
@@ -132,7 +132,7 @@ int64_t GpuBatch::bytes() const {
   const auto add = [&](const at::Tensor& held) { bytes += held.defined() ? static_cast<int64_t>(held.nbytes()) : 0; };
   for (const Layer& layer : layers_) add(layer.prompt_k), add(layer.prompt_v), add(layer.own_k), add(layer.own_v);
   for (const at::Tensor& held : {state_.drawn, state_.seeds, state_.steps, state_.stopped, state_.base, state_.seen}) add(held);
-  for (const at::Tensor& held : {slots_, prompt_parts_, items_}) add(held);
+  for (const at::Tensor& held : {slots_, prompt_parts_, items_, bases_}) add(held);
   return bytes;
 }
 

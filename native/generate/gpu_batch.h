@@ -47,6 +47,7 @@ class GpuBatch {
   };
 
   GpuRows current() const { return state_.first(rows_); }
+  at::Tensor bases() const { return bases_.narrow(0, 0, 3 * rows_).view({3, rows_}); }
   void allocate(const Sizes& sizes);
   // Makes these rules those of the steps to come, with what is recorded for them.
   void follow(const SampleRules& rules);
@@ -61,6 +62,7 @@ class GpuBatch {
   std::vector<Layer> layers_;
   GpuRows state_;
   at::Tensor slots_, prompt_parts_, items_;  // int32 [rows], [rows], [places, 5]
+  at::Tensor bases_;                         // int32 [3 rows]: GpuRows::base once for each component of a position
   int64_t most_parts_ = 0;
   int64_t rows_ = 0;  // the bucket that is loaded
   struct Recorded {

@@ -236,7 +236,7 @@ __global__ void __launch_bounds__(kThreads, 1) sample(const vsgrpo_sample_args a
   const float inverse_t = greedy ? 1.0f : 1.0f / args.temperature;
   const Summary s = summarize(row, inverse_t, scratch);
   const bool diverged = !isfinite(s.best) || isnan(s.sum);
-  int token = diverged ? -1 : s.index;
+  int token = diverged ? 0 : s.index;
   if (!greedy && !diverged) {
     const Filter filter = filter_of(row, s.best, shared);
     token = draw(row, filter, s.best, uniform(args.seeds[i], static_cast<uint64_t>(args.steps[i])), sums);

@@ -208,7 +208,7 @@ typedef struct {
   int32_t* steps;             /* [rows] tokens drawn so far: the counter of the random numbers; advanced by one */
   uint32_t* seen;             /* [rows, ceil(vocab / 32)] a bit for each id that the penalty applies to; the drawn one is set; null: no penalty */
   uint8_t* stopped;           /* [rows] rows that are set are left alone; set when a row ends */
-  int32_t* tokens;            /* [rows]; -1 and a NaN in logps where no logit is finite: the weights have diverged */
+  int32_t* tokens;            /* [rows]; 0 and a NaN in logps where no logit is finite: the weights have diverged */
   float* logps;               /* [rows] over the whole vocabulary at the sampling temperature (1 when greedy) */
 } vsgrpo_sample_args;
 
