@@ -99,6 +99,14 @@ void swiglu() {
   measure("swiglu backward", static_cast<double>(2 * gate_up.bytes() + y.bytes()), [&] { return vsgrpo_swiglu_backward(&back, nullptr); });
 }
 
+void quick_gelu() {
+  constexpr int64_t count = 4 * kTokens * 5120;  // of the vision tower's MLP, four patches for a token
+  const Array x = gpu::normal(count, kHalf), y(x.bytes());
+  auto args = sized<vsgrpo_quick_gelu_args>();
+  args.type = VSGRPO_BFLOAT16, args.count = count, args.x = x.as<void>(), args.y = y.as<void>();
+  measure("quick_gelu", static_cast<double>(x.bytes() + y.bytes()), [&] { return vsgrpo_quick_gelu(&args, nullptr); });
+}
+
 void sample() {
   const Array logits = gpu::normal(kRows * kVocab, kHalf, 2), seeds = gpu::filled<uint64_t>(kRows, 5), steps = gpu::filled<int32_t>(kRows, 0);
   const Array stopped = gpu::filled<uint8_t>(kRows, 0), tokens(kRows * 4), logps(kRows * 4);
@@ -181,6 +189,7 @@ int main(int argc, char** argv) {
     add_rms_norm();
     mrope();
     swiglu();
+    quick_gelu();
     sample();
     decode_attention("decode_attention, 128 own tokens", 128);
     decode_attention("decode_attention, 1 own token", 1);

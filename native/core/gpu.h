@@ -61,8 +61,12 @@ class Gpu {
   virtual at::Tensor swiglu(const at::Tensor& gate_up) = 0;
   virtual at::Tensor swiglu_backward(const at::Tensor& dy, const at::Tensor& gate_up) = 0;
 
-  // positions int32 [3, N], frequencies float32 [D / 2] -> cos and sin, float32 [N, D / 2].
-  virtual std::pair<at::Tensor, at::Tensor> mrope_table(const at::Tensor& positions, const at::Tensor& frequencies,
+  virtual at::Tensor quick_gelu(const at::Tensor& x) = 0;
+  virtual at::Tensor quick_gelu_backward(const at::Tensor& dy, const at::Tensor& x) = 0;
+
+  // positions int32 [3, N], frequencies float32 [D / 2] -> cos and sin, float32 [N, D / 2]. With `offsets`, int32 [N], they
+  // are added to all three.
+  virtual std::pair<at::Tensor, at::Tensor> mrope_table(const at::Tensor& positions, const at::Tensor& offsets, const at::Tensor& frequencies,
                                                         const std::vector<int64_t>& sections, bool round_to_bfloat16) = 0;
   // qkv [N, (heads + 2 kv_heads) D] -> q, k, v.
   virtual std::array<at::Tensor, 3> split_and_rotate(const at::Tensor& qkv, const at::Tensor& cos, const at::Tensor& sin,

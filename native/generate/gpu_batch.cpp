@@ -11,6 +11,7 @@ namespace vsgrpo {
 namespace {
 
 constexpr int64_t kPromptStep = 1024, kOwnStep = 64, kItemStep = 64, kPartStep = 4;  // in which buffers grow
+constexpr size_t kMostRules = 4;  // a training run has two: its own, and those of its evaluations
 constexpr int64_t kItemWords = sizeof(vsgrpo_decode_item) / sizeof(int32_t);
 
 int64_t rounded_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
@@ -27,14 +28,20 @@ GpuBatch::GpuBatch(Qwen2VL& model) : model_(model) {
 void GpuBatch::begin(const Sizes& sizes, const SampleRules& rules) {
   const Sizes wanted{std::max(sizes.rows, sizes_.rows), std::max(bucket_rows(sizes.prompt_tokens, kPromptStep), sizes_.prompt_tokens),
                      std::max(rounded_up(sizes.own_tokens, kOwnStep), sizes_.own_tokens), sizes.seen};
-  const bool fits = wanted == sizes_;
-  if (!fits || !(rules == rules_)) recorded_.clear();
-  if (!fits) allocate(wanted);
-  rules_ = rules;
+  if (!(wanted == sizes_)) allocate(wanted);
+  follow(rules);
   rows_ = 0;
 }
 
+void GpuBatch::follow(const SampleRules& rules) {
+  const auto known = std::find_if(recorded_.begin(), recorded_.end(), [&](const Recordings& r) { return r.rules == rules; });
+  if (known != recorded_.end()) return recorded_.splice(recorded_.begin(), recorded_, known);
+  recorded_.push_front({rules, {}});
+  if (recorded_.size() > kMostRules) recorded_.pop_back();
+}
+
 void GpuBatch::allocate(const Sizes& sizes) {
+  recorded_.clear();
   // The old buffers go first: both at once may not fit.
   layers_.clear();
   state_ = {};
@@ -50,6 +57,7 @@ void GpuBatch::allocate(const Sizes& sizes) {
   state_ = GpuRows::empty(sizes.rows, config.vocab, sizes.seen, decoder.device());
   slots_ = at::zeros({sizes.rows}, words);
   prompt_parts_ = at::zeros({sizes.rows}, words);
+  bases_ = at::zeros({3 * sizes.rows}, words);
   items_ = at::zeros({0, kItemWords}, words);
   sizes_ = sizes;
 }
@@ -70,6 +78,7 @@ void GpuBatch::load(const Schedule& schedule, const DecodePlan& plan, const GpuR
   index.resize(static_cast<size_t>(schedule.bucket()), static_cast<int32_t>(sizes_.rows + waiting.count() - 1));
   rows_ = schedule.bucket();
   current().take(state_.first(sizes_.rows), waiting, upload(words_of(index), state_.seeds.device()));
+  bases().copy_(current().base.expand({3, rows_}));
   place_plan(schedule, plan);
 }
 
@@ -84,7 +93,7 @@ void GpuBatch::place_plan(const Schedule& schedule, const DecodePlan& plan) {
   const int64_t places = std::max(items_.size(0), rounded_up(static_cast<int64_t>(plan.items.size()), kItemStep));
   const int64_t most_parts = std::max(most_parts_, rounded_up(plan.most_parts, kPartStep));
   if (places != items_.size(0) || most_parts != most_parts_) {
-    recorded_.clear();
+    for (Recordings& recordings : recorded_) recordings.by_rows.clear();
     items_ = at::empty({places, kItemWords}, slots_.options());
     most_parts_ = most_parts;
   }
@@ -94,13 +103,13 @@ void GpuBatch::place_plan(const Schedule& schedule, const DecodePlan& plan) {
 }
 
 void GpuBatch::step() {
-  Recorded& recorded = recorded_[rows_];
+  Recordings& present = recorded_.front();
+  Recorded& recorded = present.by_rows[rows_];
   if (!recorded.ran) {
     recorded.ran = true;
-    return compute(rules_);
+    return compute(present.rules);
   }
-  // What a kernel is given by value stays as it is in the recording: so do the rules here.
-  if (!recorded.graph) recorded.graph = gpu().capture([this, rules = rules_] { compute(rules); });
+  if (!recorded.graph) recorded.graph = gpu().capture([this, rules = present.rules] { compute(rules); });
   recorded.graph->replay();
 }
 
@@ -108,12 +117,10 @@ void GpuBatch::compute(const SampleRules& rules) {
   Decoder& decoder = model_.decoder();
   const ModelConfig& config = model_.config();
   const GpuRows rows = current();
-  const at::Tensor positions = at::add(rows.base, rows.steps).expand({3, rows_}).contiguous();
   const bool rounds = model_.options().dtype != at::kFloat;
-  const auto [cos, sin] = gpu().mrope_table(positions, frequencies_, config.mrope_section, rounds);
+  const auto [cos, sin] = gpu().mrope_table(bases(), rows.steps, frequencies_, config.mrope_section, rounds);
   const RopeTable rope{cos, sin, rounds};
-  // A row whose logits were not finite has the token -1.
-  Residual x{decoder.embed(rows.tokens().clamp_min(0), {}), {}};
+  Residual x{decoder.embed(rows.tokens(), {}), {}};
   for (size_t i = 0; i < layers_.size(); ++i) {
     decoder.layers[i].decode(x, [&](const at::Tensor& qkv) { return attend(qkv, rope, layers_[i]); });
   }
@@ -125,8 +132,16 @@ int64_t GpuBatch::bytes() const {
   const auto add = [&](const at::Tensor& held) { bytes += held.defined() ? static_cast<int64_t>(held.nbytes()) : 0; };
   for (const Layer& layer : layers_) add(layer.prompt_k), add(layer.prompt_v), add(layer.own_k), add(layer.own_v);
   for (const at::Tensor& held : {state_.drawn, state_.seeds, state_.steps, state_.stopped, state_.base, state_.seen}) add(held);
-  for (const at::Tensor& held : {slots_, prompt_parts_, items_}) add(held);
+  for (const at::Tensor& held : {slots_, prompt_parts_, items_, bases_}) add(held);
   return bytes;
+}
+
+int64_t GpuBatch::recordings() const {
+  int64_t count = 0;
+  for (const Recordings& recordings : recorded_) {
+    for (const auto& [rows, recorded] : recordings.by_rows) count += recorded.graph != nullptr;
+  }
+  return count;
 }
 
 at::Tensor GpuBatch::rotate(const at::Tensor& qkv, const RopeTable& rope, const Layer& layer) {

@@ -1,6 +1,8 @@
 // The decoding batch on a GPU: its buffers, whose addresses stay, and one step of all its rows, recorded once for every
-// bucket of rows. Kept between the calls of generate(): a training run records its steps once.
+// bucket of rows and the few rules of sampling that were used last. Kept between the calls of generate(): a training run
+// records its steps once, and those of its evaluations once.
 #pragma once
+#include <list>
 #include <map>
 
 #include "core/gpu.h"
@@ -21,8 +23,8 @@ class GpuBatch {
 
     bool operator==(const Sizes&) const = default;
   };
-  // Makes room and forgets the rows of the last call. Buffers grow and never shrink; whatever recorded steps depend on, they
-  // are dropped when it changes.
+  // Makes room and forgets the rows of the last call. Buffers grow and never shrink; where one does, all recorded steps are
+  // dropped.
   void begin(const Sizes& sizes, const SampleRules& rules);
   void set_prompts(const PromptCache& prompts);
 
@@ -35,6 +37,8 @@ class GpuBatch {
   int64_t rows() const { return rows_; }
   // Of its buffers; what recorded steps allocate is not among them.
   int64_t bytes() const;
+  // Recorded steps that are kept.
+  int64_t recordings() const;
 
  private:
   struct Layer {
@@ -43,7 +47,10 @@ class GpuBatch {
   };
 
   GpuRows current() const { return state_.first(rows_); }
+  at::Tensor bases() const { return bases_.narrow(0, 0, 3 * rows_).view({3, rows_}); }
   void allocate(const Sizes& sizes);
+  // Makes these rules those of the steps to come, with what is recorded for them.
+  void follow(const SampleRules& rules);
   void place_plan(const Schedule& schedule, const DecodePlan& plan);
   void compute(const SampleRules& rules);
   at::Tensor attend(const at::Tensor& qkv, const RopeTable& rope, const Layer& layer);
@@ -52,17 +59,22 @@ class GpuBatch {
   Qwen2VL& model_;
   at::Tensor frequencies_;  // of the rope
   Sizes sizes_{};
-  SampleRules rules_;
   std::vector<Layer> layers_;
   GpuRows state_;
   at::Tensor slots_, prompt_parts_, items_;  // int32 [rows], [rows], [places, 5]
+  at::Tensor bases_;                         // int32 [3 rows]: GpuRows::base once for each component of a position
   int64_t most_parts_ = 0;
   int64_t rows_ = 0;  // the bucket that is loaded
   struct Recorded {
     bool ran = false;  // a step has to run before it can be recorded
     std::unique_ptr<GpuGraph> graph;
   };
-  std::map<int64_t, Recorded> recorded_;  // by bucket
+  // What a kernel is given by value stays as it is in a recording: so do the rules.
+  struct Recordings {
+    SampleRules rules;
+    std::map<int64_t, Recorded> by_rows;
+  };
+  std::list<Recordings> recorded_;  // those of the present rules first, then by when they were used
 };
 
 }  // namespace vsgrpo

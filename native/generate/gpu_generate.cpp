@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "core/gpu.h"
 #include "generate/gpu_batch.h"
@@ -101,7 +102,7 @@ class GpuGeneration {
   void add(int64_t sequence, int32_t token, float logp) {
     Completion& c = completions_[static_cast<size_t>(sequence)];
     if (c.stopped || static_cast<int64_t>(c.ids.size()) == options_.max_new_tokens) return;
-    VS_CHECK(token >= 0, "NUMERICS", "[sample_token] completion ", sequence, ": no logit is finite: the weights have diverged");
+    VS_CHECK(!std::isnan(logp), "NUMERICS", "[sample_token] completion ", sequence, ": no logit is finite: the weights have diverged");
     c.ids.push_back(token);
     c.logps.push_back(logp);
     c.stopped = std::find(options_.eos_ids.begin(), options_.eos_ids.end(), token) != options_.eos_ids.end();

@@ -23,4 +23,22 @@ at::Tensor CudaGpu::swiglu_backward(const at::Tensor& dy, const at::Tensor& gate
   return dgate_up;
 }
 
+at::Tensor CudaGpu::quick_gelu(const at::Tensor& x) {
+  at::Tensor y = at::empty_like(x);
+  vsgrpo_quick_gelu_args args{};
+  args.type = kernel_type(x), args.count = x.numel();
+  args.x = data(x), args.y = data(y);
+  call(vsgrpo_quick_gelu, args);
+  return y;
+}
+
+at::Tensor CudaGpu::quick_gelu_backward(const at::Tensor& dy, const at::Tensor& x) {
+  at::Tensor dx = at::empty_like(x);
+  vsgrpo_quick_gelu_backward_args args{};
+  args.type = kernel_type(x), args.count = x.numel();
+  args.dy = data(dy), args.x = data(x), args.dx = data(dx);
+  call(vsgrpo_quick_gelu_backward, args);
+  return dx;
+}
+
 }  // namespace vsgrpo::glue

@@ -11,7 +11,9 @@ class CudaGpu final : public Gpu {
                                const at::Tensor& dweight) override;
   at::Tensor swiglu(const at::Tensor& gate_up) override;
   at::Tensor swiglu_backward(const at::Tensor& dy, const at::Tensor& gate_up) override;
-  std::pair<at::Tensor, at::Tensor> mrope_table(const at::Tensor& positions, const at::Tensor& frequencies,
+  at::Tensor quick_gelu(const at::Tensor& x) override;
+  at::Tensor quick_gelu_backward(const at::Tensor& dy, const at::Tensor& x) override;
+  std::pair<at::Tensor, at::Tensor> mrope_table(const at::Tensor& positions, const at::Tensor& offsets, const at::Tensor& frequencies,
                                                 const std::vector<int64_t>& sections, bool round_to_bfloat16) override;
   std::array<at::Tensor, 3> split_and_rotate(const at::Tensor& qkv, const at::Tensor& cos, const at::Tensor& sin, bool round_products,
                                              int64_t heads, int64_t kv_heads) override;

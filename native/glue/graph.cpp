@@ -40,6 +40,13 @@ class Copy final : public GpuCopy {
 
 namespace allocator = c10::cuda::CUDACachingAllocator;
 
+// While it captures, the allocator does not give back what it keeps for later, however little is left: beforehand, where a
+// step might not find room. Only then, because the passes that come after would have to ask the device for all of it again.
+void make_room() {
+  constexpr size_t kStepBytes = size_t{2} << 30;  // several times what a step of a large batch allocates
+  if (allocator::get()->getMemoryInfo(c10::cuda::current_device()).first < kStepBytes) allocator::emptyCache();
+}
+
 // Where graphs keep what their steps allocate: one pool for all that live at the same time, because they never run beside
 // each other. A pool's name cannot be used again after its last graph, so the name goes with it.
 std::shared_ptr<const c10::MempoolId_t> shared_pool() {
@@ -59,8 +66,7 @@ class Graph final : public GpuGraph {
     // The default stream cannot be captured; always the same other one, since cuBLAS keeps a workspace for every stream.
     static const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
     const c10::cuda::CUDAStreamGuard guard(stream);
-    // While it captures, the allocator does not give back what it keeps for later, however little is left.
-    allocator::emptyCache();
+    make_room();
     // The other threads of a Node process may go on using CUDA meanwhile.
     graph_.capture_begin(*pool_, cudaStreamCaptureModeThreadLocal);
     try {

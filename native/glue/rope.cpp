@@ -3,14 +3,14 @@
 
 namespace vsgrpo::glue {
 
-std::pair<at::Tensor, at::Tensor> CudaGpu::mrope_table(const at::Tensor& positions, const at::Tensor& frequencies,
+std::pair<at::Tensor, at::Tensor> CudaGpu::mrope_table(const at::Tensor& positions, const at::Tensor& offsets, const at::Tensor& frequencies,
                                                        const std::vector<int64_t>& sections, bool round_to_bfloat16) {
   const int64_t rows = positions.size(1), half = frequencies.size(0);
   at::Tensor cos = at::empty({rows, half}, frequencies.options()), sin = at::empty_like(cos);
   vsgrpo_mrope_table_args args{};
   args.round_to_bfloat16 = round_to_bfloat16;
   args.rows = rows, args.head_dim = 2 * half;
-  args.positions = data<int32_t>(positions), args.inverse_frequencies = data<float>(frequencies);
+  args.positions = data<int32_t>(positions), args.offsets = data<int32_t>(offsets), args.inverse_frequencies = data<float>(frequencies);
   for (size_t i = 0; i < 3; ++i) args.sections[i] = static_cast<int32_t>(sections[i]);
   args.cos = data<float>(cos), args.sin = data<float>(sin);
   call(vsgrpo_mrope_table, args);

@@ -7,9 +7,10 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kMostPieces = 4;  // of a thread
-// Blocks of the backward pass: two for each multiprocessor of the largest cards. Fixed, and with it the order in which the
+// Blocks of the backward pass: four for each multiprocessor of the largest cards. Fixed, and with it the order in which the
 // rows' parts of the weight's gradient are added.
-constexpr int64_t kBackwardBlocks = 264;
+constexpr int64_t kBackwardBlocks = 528;
+constexpr int kAddThreads = 1024;
 
 int64_t blocks_of(int64_t rows) { return rows < kBackwardBlocks ? rows : kBackwardBlocks; }
 
@@ -22,14 +23,19 @@ struct Share {
   __device__ static bool inside(int piece, int64_t columns) { return column(piece) < columns; }
   __device__ static int64_t column(int piece) { return (static_cast<int64_t>(piece) * kThreads + threadIdx.x) * kWidth; }
 
-  __device__ static void read(const T* row, int64_t columns, float (&values)[kValues]) {
+  // As stored: what is asked for before a barrier and used after it takes few registers.
+  struct Stored {
+    Piece<T, kWidth> pieces[kPieces];
+    __device__ float operator[](int i) const { return to_float(pieces[i / kWidth].values[i % kWidth]); }
+  };
+
+  __device__ static Stored stored(const T* row, int64_t columns) {
+    Stored out{};
 #pragma unroll
     for (int p = 0; p < kPieces; ++p) {
-      Piece<T, kWidth> piece{};
-      if (inside(p, columns)) piece = load<T, kWidth>(row + column(p));
-#pragma unroll
-      for (int j = 0; j < kWidth; ++j) values[p * kWidth + j] = inside(p, columns) ? to_float(piece.values[j]) : 0.0f;
+      if (inside(p, columns)) out.pieces[p] = load<T, kWidth>(row + column(p));
     }
+    return out;
   }
 
   __device__ static void write(T* row, int64_t columns, const float (&values)[kValues]) {
@@ -48,12 +54,14 @@ __global__ void __launch_bounds__(kThreads) norm_forward(const vsgrpo_add_rms_no
   using Row = Share<T, kPieces>;
   __shared__ float scratch[kThreads / kWarp];
   const int64_t h = args.columns, at = blockIdx.x * h;
-  float x[Row::kValues], w[Row::kValues], sum = 0;
-  Row::read(static_cast<const T*>(args.x) + at, h, x);
-  if (args.delta) {
-    Row::read(static_cast<const T*>(args.delta) + at, h, w);
+  const auto addend = Row::stored(static_cast<const T*>(args.x) + at, h), w = Row::stored(static_cast<const T*>(args.weight), h);
+  float x[Row::kValues], sum = 0;
 #pragma unroll
-    for (int i = 0; i < Row::kValues; ++i) x[i] = round_to<T>(x[i] + w[i]);
+  for (int i = 0; i < Row::kValues; ++i) x[i] = addend[i];
+  if (args.delta) {
+    const auto delta = Row::stored(static_cast<const T*>(args.delta) + at, h);
+#pragma unroll
+    for (int i = 0; i < Row::kValues; ++i) x[i] = round_to<T>(x[i] + delta[i]);
     Row::write(static_cast<T*>(args.sum) + at, h, x);
   }
 #pragma unroll
@@ -61,7 +69,6 @@ __global__ void __launch_bounds__(kThreads) norm_forward(const vsgrpo_add_rms_no
   sum = block_reduce<kThreads>(sum, Sum(), scratch);
   const float r = 1.0f / sqrtf(sum / static_cast<float>(h) + args.eps);
   if (args.rstd && threadIdx.x == 0) args.rstd[blockIdx.x] = r;
-  Row::read(static_cast<const T*>(args.weight), h, w);
 #pragma unroll
   for (int i = 0; i < Row::kValues; ++i) x[i] = w[i] * round_to<T>(x[i] * r);
   Row::write(static_cast<T*>(args.y) + at, h, x);
@@ -69,33 +76,29 @@ __global__ void __launch_bounds__(kThreads) norm_forward(const vsgrpo_add_rms_no
 
 // dx = r (g w - x r^2 mean(g w x)) + dsum; each block keeps its rows' sum of g x r for the weight.
 template <typename T, int kPieces>
-__global__ void __launch_bounds__(kThreads) norm_backward(const vsgrpo_add_rms_norm_backward_args args, int64_t rows_per_block) {
+__global__ void __launch_bounds__(kThreads, kMostPieces / kPieces) norm_backward(const vsgrpo_add_rms_norm_backward_args args, int64_t rows_per_block) {
   using Row = Share<T, kPieces>;
   __shared__ float scratch[kThreads / kWarp];
   const int64_t h = args.columns, begin = blockIdx.x * rows_per_block;
   const int64_t end = begin + rows_per_block < args.rows ? begin + rows_per_block : args.rows;
+  const auto w = Row::stored(static_cast<const T*>(args.weight), h);
   float dweight[Row::kValues] = {};
   for (int64_t row = begin; row < end; ++row) {
-    float g[Row::kValues], x[Row::kValues], w[Row::kValues], dot = 0;
-    Row::read(static_cast<const T*>(args.dy) + row * h, h, g);
-    Row::read(static_cast<const T*>(args.sum) + row * h, h, x);
-    Row::read(static_cast<const T*>(args.weight), h, w);
+    const auto dy = Row::stored(static_cast<const T*>(args.dy) + row * h, h), x = Row::stored(static_cast<const T*>(args.sum) + row * h, h);
+    typename Row::Stored dsum{};
+    if (args.dsum) dsum = Row::stored(static_cast<const T*>(args.dsum) + row * h, h);
     const float r = args.rstd[row];
+    float g[Row::kValues], dot = 0;
 #pragma unroll
     for (int i = 0; i < Row::kValues; ++i) {
-      dweight[i] += g[i] * x[i] * r;
-      g[i] *= w[i];
+      dweight[i] += dy[i] * x[i] * r;
+      g[i] = dy[i] * w[i];
       dot += g[i] * x[i];
     }
     dot = block_reduce<kThreads>(dot, Sum(), scratch);
     const float scale = dot * r * r / static_cast<float>(h);
 #pragma unroll
-    for (int i = 0; i < Row::kValues; ++i) g[i] = r * (g[i] - x[i] * scale);
-    if (args.dsum) {
-      Row::read(static_cast<const T*>(args.dsum) + row * h, h, x);
-#pragma unroll
-      for (int i = 0; i < Row::kValues; ++i) g[i] += x[i];
-    }
+    for (int i = 0; i < Row::kValues; ++i) g[i] = r * (g[i] - x[i] * scale) + dsum[i];
     Row::write(static_cast<T*>(args.dx) + row * h, h, g);
   }
   if (!args.dweight) return;
@@ -106,11 +109,21 @@ __global__ void __launch_bounds__(kThreads) norm_backward(const vsgrpo_add_rms_n
   }
 }
 
-__global__ void __launch_bounds__(kThreads) norm_add_parts(const float* parts, int64_t count, int64_t columns, float* dweight) {
-  const int64_t column = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (column >= columns) return;
+// A block adds up kWarp columns: each warp some of the parts, the first warp what all of them have.
+__global__ void __launch_bounds__(kAddThreads) norm_add_parts(const float* parts, int64_t count, int64_t columns, float* dweight) {
+  constexpr unsigned kWarps = kAddThreads / kWarp;
+  __shared__ float sums[kWarps][kWarp];
+  const unsigned lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+  const int64_t column = static_cast<int64_t>(blockIdx.x) * kWarp + lane;
   float sum = 0;
-  for (int64_t part = 0; part < count; ++part) sum += parts[part * columns + column];
+  if (column < columns) {
+#pragma unroll 4
+    for (int64_t part = warp; part < count; part += kWarps) sum += parts[part * columns + column];
+  }
+  sums[warp][lane] = sum;
+  __syncthreads();
+  if (warp != 0 || column >= columns) return;
+  for (unsigned w = 1; w < kWarps; ++w) sum += sums[w][lane];
   dweight[column] += sum;
 }
 
@@ -170,6 +183,6 @@ int vsgrpo_add_rms_norm_backward(const vsgrpo_add_rms_norm_backward_args* args, 
     return launch("add_rms_norm_backward", norm_backward<T, kPieces>, dim3(static_cast<unsigned>(blocks)), kThreads, stream, *args, rows_per_block);
   });
   if (status != VSGRPO_OK || !args->dweight) return status;
-  const dim3 grid(static_cast<unsigned>(divided_up(args->columns, kThreads)));
-  return launch("add_rms_norm_backward", norm_add_parts, grid, kThreads, stream, args->workspace, blocks, args->columns, args->dweight);
+  const dim3 grid(static_cast<unsigned>(divided_up(args->columns, kWarp)));
+  return launch("add_rms_norm_backward", norm_add_parts, grid, kAddThreads, stream, args->workspace, blocks, args->columns, args->dweight);
 }

@@ -16,6 +16,9 @@ constexpr unsigned kMergeThreads = 128;
 int64_t own_parts(int64_t capacity) { return divided_up(capacity, VSGRPO_DECODE_KEYS); }
 int64_t parts_of(const vsgrpo_decode_attention_args& args) { return args.max_prompt_parts + own_parts(args.capacity); }
 
+// Of one key head.
+int64_t blocks_of(const vsgrpo_decode_attention_args& args) { return args.items + args.rows * own_parts(args.capacity); }
+
 // Keys of row `row` among its own tokens; a length that the cache has no room for cannot lead out of it.
 __device__ int own_keys(const vsgrpo_decode_attention_args& args, int64_t row) {
   const int length = args.lengths[row];
@@ -44,8 +47,9 @@ __device__ DecodeWork<T> find_work(const vsgrpo_decode_attention_args& args, int
 
 template <typename T, int kDim>
 __global__ void __launch_bounds__(kDecodeThreads, 1) decode_pieces(const vsgrpo_decode_attention_args args, const DecodePieces pieces) {
-  const int64_t kv_head = blockIdx.y;
-  const DecodeWork<T> work = find_work<T>(args, blockIdx.x, kv_head);
+  // The heads of a piece follow each other, so that the prompts' pieces, which many rows share, all begin first.
+  const int64_t kv_head = blockIdx.x % args.kv_heads;
+  const DecodeWork<T> work = find_work<T>(args, blockIdx.x / args.kv_heads, kv_head);
   if (work.rows <= 0 || work.keys <= 0) return;
   const DecodeShape shape{args.rows, static_cast<int>(args.heads), static_cast<int>(args.kv_heads)};
   attend_piece<kDim>(static_cast<const T*>(args.q), work, shape, static_cast<int>(kv_head), pieces);
@@ -88,16 +92,16 @@ Arguments checked_shape(const vsgrpo_decode_attention_args& args) {
   check.require(std::find(std::begin(dims), std::end(dims), args.head_dim) != std::end(dims), VSGRPO_UNSUPPORTED, "head_dim: expected 16, 32, 64, 80 or 128");
   check.within("items", args.items, 0, INT32_MAX).within("max_prompt_parts", args.max_prompt_parts, 0, INT32_MAX);
   check.within("capacity", args.capacity, 0, INT32_MAX);
-  if (!check.failed()) check.within("items + pieces of own tokens", args.items + args.rows * own_parts(args.capacity), 0, INT32_MAX);
+  if (!check.failed()) check.within("items + pieces of own tokens", blocks_of(args), 0, INT32_MAX / args.kv_heads);
   return check;
 }
 
 template <typename T, int kDim>
 int launch_both(const vsgrpo_decode_attention_args& args, void* stream) {
-  const int64_t blocks = args.items + args.rows * own_parts(args.capacity), places = parts_of(args) * args.rows * args.heads;
+  const int64_t blocks = blocks_of(args) * args.kv_heads, places = parts_of(args) * args.rows * args.heads;
   const DecodePieces pieces{args.workspace, args.workspace + places * kDim};
   if (blocks > 0) {
-    const dim3 grid(static_cast<unsigned>(blocks), static_cast<unsigned>(args.kv_heads));
+    const dim3 grid(static_cast<unsigned>(blocks));
     const int status = launch("decode_attention", decode_pieces<T, kDim>, grid, kDecodeThreads, stream, args, pieces);
     if (status != VSGRPO_OK) return status;
   }

@@ -97,7 +97,9 @@ class DecodeTile {
   };
 
   __device__ DecodeTile(const DecodeWork<bf16>& work, const Queries& queries, Shared& shared)
-      : work_(work), queries_(queries), shared_(shared), lane_(threadIdx.x % kWarp), warp_(threadIdx.x / kWarp) {}
+      : work_(work), queries_(queries), shared_(shared), lane_(threadIdx.x % kWarp), warp_(threadIdx.x / kWarp) {
+    if (first_key() < work_.keys) load_values();
+  }
 
   // Queries [first, first + 16) into their pieces.
   __device__ void run(const bf16* q, int first, const DecodePieces& pieces) {
@@ -216,29 +218,37 @@ class DecodeTile {
     return __byte_perm(a, b, kHigh ? 0x7632 : 0x5410);
   }
 
+  // The lane's part of the warp's values: asked for before anything else, they are there when the scores are.
+  __device__ void load_values() {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        const bf16* row = key_row(work_.v, first_key() + 16 * half + 2 * t() + i / 2 * 8 + i % 2);
+#pragma unroll
+        for (int block = 0; block < kBlocks; ++block) wide_[half][block][i] = read<uint4>(row + block * 64 + g() * 8);
+#pragma unroll
+        for (int j = 0; j < kNarrow; ++j) narrow_[half][j][i] = read<uint32_t>(row + kBlocks * 64 + j * 16 + g() * 2);
+      }
+    }
+  }
+
   // o += weights v, 16 keys at a time. Tile j of a block of dimensions holds every 8th (narrow: every 2nd) of them.
   __device__ void add_values(const float (&s)[4][4], float (&o)[kTiles][4]) const {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const auto &x = s[2 * half], &y = s[2 * half + 1];
       const uint32_t a[4] = {pair(x[0], x[1]), pair(x[2], x[3]), pair(y[0], y[1]), pair(y[2], y[3])};
-      const int key = first_key() + 16 * half + 2 * t();
-      const bf16* rows[4] = {key_row(work_.v, key), key_row(work_.v, key + 1), key_row(work_.v, key + 8), key_row(work_.v, key + 9)};
 #pragma unroll
       for (int block = 0; block < kBlocks; ++block) {
-        uint4 v[4];
-#pragma unroll
-        for (int i = 0; i < 4; ++i) v[i] = read<uint4>(rows[i] + block * 64 + g() * 8);
+        const uint4(&v)[4] = wide_[half][block];
         add_two(o, block * 8, a, {v[0].x, v[1].x, v[2].x, v[3].x});
         add_two(o, block * 8 + 2, a, {v[0].y, v[1].y, v[2].y, v[3].y});
         add_two(o, block * 8 + 4, a, {v[0].z, v[1].z, v[2].z, v[3].z});
         add_two(o, block * 8 + 6, a, {v[0].w, v[1].w, v[2].w, v[3].w});
       }
 #pragma unroll
-      for (int i = 0; i < kNarrow; ++i) {
-        const int at = kBlocks * 64 + i * 16 + g() * 2;
-        add_two(o, kBlocks * 8 + i * 2, a, {read<uint32_t>(rows[0] + at), read<uint32_t>(rows[1] + at), read<uint32_t>(rows[2] + at), read<uint32_t>(rows[3] + at)});
-      }
+      for (int i = 0; i < kNarrow; ++i) add_two(o, kBlocks * 8 + i * 2, a, narrow_[half][i]);
     }
   }
 
@@ -278,6 +288,8 @@ class DecodeTile {
   Queries queries_;
   Shared& shared_;
   unsigned lane_, warp_;
+  uint4 wide_[2][kBlocks > 0 ? kBlocks : 1][4] = {};
+  uint32_t narrow_[2][kNarrow > 0 ? kNarrow : 1][4] = {};
 };
 
 template <int kDim>

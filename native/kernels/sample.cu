@@ -1,5 +1,5 @@
-// One token of every row, drawn on the device: one block per row, no sort, no number that the host has to wait for. The
-// rules and their order, the random numbers and the inverse of the cumulative distribution are those of
+// One token of every row, drawn on the device: one block per row, no sort, no number that the host has to wait for. Where no
+// rule cuts anything off, the row is read once. The rules and their order, the random numbers and the inverse of the cumulative distribution are those of
 // native/ops/sample_token.cpp; the log-probability is that of native/ops/token_logps.cpp.
 #include <cfloat>
 
@@ -19,6 +19,40 @@ constexpr int64_t kMostNucleusVocab = 1 << 19;
 
 using Nucleus = Selection<kThreads>;
 
+// A log-sum-exp as a maximum and a sum.
+struct LogSum {
+  float top, sum;
+};
+
+struct MergeLogSums {
+  __device__ LogSum operator()(const LogSum& a, const LogSum& b) const {
+    const float top = fmaxf(a.top, b.top);
+    return {top, a.sum * exp_fast(a.top - top) + b.sum * exp_fast(b.top - top)};
+  }
+};
+
+// The ids that are never drawn, by the range that they lie in: nearly every column is outside.
+struct Forbidden {
+  int lowest = INT32_MAX;
+  unsigned span = 0;
+
+  __device__ explicit Forbidden(const vsgrpo_sample_args& args) {
+    int highest = INT32_MIN;
+    for (int i = 0; i < args.forbidden_count; ++i) {
+      lowest = args.forbidden[i] < lowest ? args.forbidden[i] : lowest;
+      highest = args.forbidden[i] > highest ? args.forbidden[i] : highest;
+    }
+    if (args.forbidden_count > 0) span = static_cast<unsigned>(highest) - static_cast<unsigned>(lowest);
+  }
+  __device__ bool may_hold(int j) const { return static_cast<unsigned>(j) - static_cast<unsigned>(lowest) <= span; }
+};
+
+__device__ bool contains(const int32_t (&ids)[VSGRPO_SAMPLE_IDS], int count, int id) {
+  bool found = false;
+  for (int i = 0; i < count; ++i) found |= ids[i] == id;
+  return found;
+}
+
 // One row of logits, and what the sampler makes of them.
 template <typename T, int kWidth>
 struct Row {
@@ -26,26 +60,58 @@ struct Row {
   const T* logits;
   const uint32_t* seen;
   int vocab;
+  Forbidden forbidden;
+  float inverse_t;  // 1 when greedy
 
   __device__ float raw(int j) const { return to_float(logits[j]); }
 
   // Logit j as the rules leave it before anything is cut off.
   __device__ float ruled(int j, float logit) const {
     if (args.temperature == 0.0f) return penalized(j, logit);
-    for (int i = 0; i < args.forbidden_count; ++i) {
-      if (j == args.forbidden[i]) return kRemoved;
-    }
-    return penalized(j, logit) / args.temperature + 0.0f;  // no -0: it has another key than 0
+    if (forbidden.may_hold(j) && contains(args.forbidden, args.forbidden_count, j)) return kRemoved;
+    return penalized(j, logit) * inverse_t + 0.0f;  // no -0: it has another key than 0
   }
 
-  // Calls visit(j, logit) for the thread's share of columns [begin, end), pieces `stride` threads apart.
+  // With the tokens that are never drawn.
+  __device__ LogSum completed(LogSum sum) const {
+    for (int i = 0; i < args.forbidden_count; ++i) {
+      const int id = args.forbidden[i];
+      if (id >= 0 && id < vocab && !contains(args.forbidden, i, id)) sum = MergeLogSums()(sum, {raw(id) * inverse_t, 1});
+    }
+    return sum;
+  }
+
+  // Calls visit(first column, piece) for the thread's share of columns [begin, end), pieces `stride` threads apart.
+  template <typename Visit>
+  __device__ void for_pieces(int begin, int end, int thread, int stride, const Visit& visit) const {
+    for (int first = begin + thread * kWidth; first < end; first += stride * kWidth) visit(first, load<T, kWidth>(logits + first));
+  }
+
+  // Calls visit(j, logit) for each column of them.
   template <typename Visit>
   __device__ void for_columns(int begin, int end, int thread, int stride, const Visit& visit) const {
-    for (int first = begin + thread * kWidth; first < end; first += stride * kWidth) {
-      const auto piece = load<T, kWidth>(logits + first);
+    for_pieces(begin, end, thread, stride, [&](int first, const Piece<T, kWidth>& piece) {
 #pragma unroll
       for (int i = 0; i < kWidth; ++i) visit(first + i, to_float(piece.values[i]));
-    }
+    });
+  }
+
+  // Log-sum-exp of the thread's share of ruled logits.
+  __device__ LogSum log_sum(int begin, int end, int thread, int stride) const {
+    LogSum s{-FLT_MAX, 0};
+    for_pieces(begin, end, thread, stride, [&](int first, const Piece<T, kWidth>& piece) {
+      float z[kWidth], top = s.top;
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) {
+        z[i] = ruled(first + i, to_float(piece.values[i]));
+        top = fmaxf(top, z[i]);
+      }
+      s.sum *= exp_fast(s.top - top);
+      s.top = top;
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) s.sum += exp_fast(z[i] - top);
+    });
+    return s;
   }
 
   // Calls visit(j, ruled logit) for the thread's share of the row.
@@ -61,29 +127,28 @@ struct Row {
   }
 };
 
-// The best ruled logit, the first of equals, and log-sum-exp of the raw ones as a maximum and a sum.
+// The best ruled logit, the first of equals, and log-sum-exp of the raw ones.
 struct Summary {
   float best;
   int index;
-  float top, sum;
+  LogSum raw;
 };
 
 struct Merge {
   __device__ Summary operator()(const Summary& a, const Summary& b) const {
     const bool first = a.best > b.best || (a.best == b.best && a.index < b.index);
-    const float top = fmaxf(a.top, b.top);
-    return {first ? a.best : b.best, first ? a.index : b.index, top, a.sum * exp_fast(a.top - top) + b.sum * exp_fast(b.top - top)};
+    return {first ? a.best : b.best, first ? a.index : b.index, MergeLogSums()(a.raw, b.raw)};
   }
 };
 
 template <typename Columns>
-__device__ Summary summarize(const Columns& row, float inverse_t, Summary* scratch) {
-  Summary s{kRemoved, INT32_MAX, -FLT_MAX, 0};
+__device__ Summary summarize(const Columns& row, Summary* scratch) {
+  Summary s{kRemoved, INT32_MAX, {-FLT_MAX, 0}};
   row.for_columns(0, row.vocab, static_cast<int>(threadIdx.x), kThreads, [&](int j, float logit) {
-    const float ruled = row.ruled(j, logit), z = logit * inverse_t;
+    const float ruled = row.ruled(j, logit), z = logit * row.inverse_t;
     if (ruled > s.best) s.best = ruled, s.index = j;
-    if (z > s.top) s.sum *= exp_fast(s.top - z), s.top = z;
-    s.sum += exp_fast(z - s.top);
+    if (z > s.raw.top) s.raw.sum *= exp_fast(s.raw.top - z), s.raw.top = z;
+    s.raw.sum += exp_fast(z - s.raw.top);
   });
   return block_reduce<kThreads>(s, Merge(), scratch);
 }
@@ -142,12 +207,14 @@ __device__ double summed_lanes(double value) {
 
 // The row in at most kThreads pieces, whose sums one warp can walk.
 struct Pieces {
-  int columns, count;
-  __device__ explicit Pieces(int vocab) {
+  int vocab, columns, count;
+  __device__ explicit Pieces(int all) : vocab(all) {
     constexpr int kLeast = 256;
     columns = static_cast<int>(divided_up(divided_up(vocab, kThreads), kLeast)) * kLeast;
     count = static_cast<int>(divided_up(vocab, columns));
   }
+  __device__ int begin(int piece) const { return piece * columns; }
+  __device__ int end(int piece) const { return piece + 1 < count ? (piece + 1) * columns : vocab; }
 };
 
 struct Place {
@@ -195,55 +262,89 @@ __device__ int find_token(const Place& place, int begin, int end, const Share& s
   return last;
 }
 
-// The token, known to warp 0.
+// What the row gave: `lse` of all raw logits. Where `diverged`, nothing else counts.
+struct Drawn {
+  int token;
+  LogSum lse;
+  bool diverged;
+};
+
+// By all threads; the token, known to warp 0, from the sums of the pieces' shares in shared memory.
+template <typename Share>
+__device__ int find(const Pieces& pieces, const float* sums, double u, const Share& share) {
+  __syncthreads();
+  if (threadIdx.x >= kWarp) return -1;
+  const Place place = find_piece(sums, pieces.count, u);
+  return find_token(place, pieces.begin(place.piece), pieces.end(place.piece), share);
+}
+
 template <typename Columns>
-__device__ int draw(const Columns& row, const Filter& filter, float best, double u, float* sums) {
+__device__ int draw_kept(const Columns& row, const Filter& filter, float best, double u, float* sums) {
   const Pieces pieces(row.vocab);
   const int lane = static_cast<int>(threadIdx.x % kWarp), warp = static_cast<int>(threadIdx.x / kWarp);
   const auto share = [&](int j, float logit) {
     const float z = row.ruled(j, logit);
     return filter.keeps(j, z) ? exp_fast(z - best) : 0.0f;
   };
-  const auto end_of = [&](int piece) { return piece + 1 < pieces.count ? (piece + 1) * pieces.columns : row.vocab; };
   for (int piece = warp; piece < pieces.count; piece += kWarps) {
     float sum = 0;
-    row.for_columns(piece * pieces.columns, end_of(piece), lane, kWarp, [&](int j, float logit) { sum += share(j, logit); });
+    row.for_columns(pieces.begin(piece), pieces.end(piece), lane, kWarp, [&](int j, float logit) { sum += share(j, logit); });
     sum = warp_reduce(sum, Sum());
     if (lane == 0) sums[piece] = sum;
   }
-  __syncthreads();
-  if (warp != 0) return -1;
-  const Place place = find_piece(sums, pieces.count, u);
-  return find_token(place, place.piece * pieces.columns, end_of(place.piece), [&](int j) { return share(j, row.raw(j)); });
+  return find(pieces, sums, u, [&](int j) { return share(j, row.raw(j)); });
 }
 
-__device__ bool contains(const int32_t (&ids)[VSGRPO_SAMPLE_IDS], int count, int id) {
-  bool found = false;
-  for (int i = 0; i < count; ++i) found |= ids[i] == id;
-  return found;
+// From softmax(logits / temperature) itself: one pass leaves the log-sum-exp of every piece.
+template <typename Columns>
+__device__ Drawn draw_plain(const Columns& row, double u, LogSum (&parts)[kThreads], float (&sums)[kThreads], float* scratch) {
+  const Pieces pieces(row.vocab);
+  const int lane = static_cast<int>(threadIdx.x % kWarp), own = static_cast<int>(threadIdx.x);
+  for (int piece = own / static_cast<int>(kWarp); piece < pieces.count; piece += kWarps) {
+    const LogSum sum = warp_reduce(row.log_sum(pieces.begin(piece), pieces.end(piece), lane, kWarp), MergeLogSums());
+    if (lane == 0) parts[piece] = sum;
+  }
+  __syncthreads();
+  const LogSum part = own < pieces.count ? parts[own] : LogSum{-FLT_MAX, 0};
+  const float top = block_reduce<kThreads>(part.top, Larger(), scratch);
+  // A piece that has a share has a token that has one: its best, of the same exponent.
+  sums[own] = part.sum * exp_fast(part.top - top);
+  const float total = block_reduce<kThreads>(sums[own], Sum(), scratch);
+  const LogSum lse = row.completed({top, total});
+  if (!isfinite(top) || !(total > 0) || isnan(lse.sum)) return {0, {}, true};
+  return {find(pieces, sums, u, [&](int j) { return exp_fast(row.ruled(j, row.raw(j)) - top); }), lse, false};
+}
+
+// By the rules.
+template <typename Columns>
+__device__ Drawn draw_chosen(const Columns& row, double u, Summary* scratch, Nucleus::Shared& shared, float* sums) {
+  const Summary s = summarize(row, scratch);
+  if (!isfinite(s.best) || isnan(s.raw.sum)) return {0, {}, true};
+  if (row.args.temperature == 0.0f) return {s.index, s.raw, false};
+  return {draw_kept(row, filter_of(row, s.best, shared), s.best, u, sums), s.raw, false};
+}
+
+__device__ bool is_plain(const vsgrpo_sample_args& args) {
+  return args.temperature > 0.0f && args.top_k == 0 && args.top_p >= 1.0f && args.min_p <= 0.0f && !args.seen;
 }
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads, 1) sample(const vsgrpo_sample_args args) {
   __shared__ Summary scratch[kWarps];
   __shared__ Nucleus::Shared shared;
-  __shared__ float sums[kThreads];
+  __shared__ LogSum parts[kThreads];
+  __shared__ float sums[kThreads], largest[kWarps];
   const int64_t i = blockIdx.x;
   if (args.stopped[i]) return;
   uint32_t* seen = args.seen ? args.seen + i * divided_up(args.vocab, 32) : nullptr;
-  const Row<T, kWidth> row{args, static_cast<const T*>(args.logits) + i / args.rows_per_logits * args.vocab, seen, static_cast<int>(args.vocab)};
   const bool greedy = args.temperature == 0.0f;
-  const float inverse_t = greedy ? 1.0f : 1.0f / args.temperature;
-  const Summary s = summarize(row, inverse_t, scratch);
-  const bool diverged = !isfinite(s.best) || isnan(s.sum);
-  int token = diverged ? -1 : s.index;
-  if (!greedy && !diverged) {
-    const Filter filter = filter_of(row, s.best, shared);
-    token = draw(row, filter, s.best, uniform(args.seeds[i], static_cast<uint64_t>(args.steps[i])), sums);
-  }
+  const T* logits = static_cast<const T*>(args.logits) + i / args.rows_per_logits * args.vocab;
+  const Row<T, kWidth> row{args, logits, seen, static_cast<int>(args.vocab), Forbidden(args), greedy ? 1.0f : 1.0f / args.temperature};
+  const double u = uniform(args.seeds[i], static_cast<uint64_t>(args.steps[i]));
+  const auto [token, lse, diverged] = is_plain(args) ? draw_plain(row, u, parts, sums, largest) : draw_chosen(row, u, scratch, shared, sums);
   if (threadIdx.x != 0) return;
   args.tokens[i] = token;
-  args.logps[i] = diverged ? NAN : row.raw(token) * inverse_t - (s.top + logf(s.sum));
+  args.logps[i] = diverged ? NAN : row.raw(token) * row.inverse_t - (lse.top + logf(lse.sum));
   args.stopped[i] = diverged || contains(args.eos, args.eos_count, token);
   if (diverged) return;
   args.steps[i] += 1;

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-#define VSGRPO_KERNELS_ABI 2
+#define VSGRPO_KERNELS_ABI 3
 #define VSGRPO_EXPORT __attribute__((visibility("default")))
 
 enum vsgrpo_status {
@@ -166,6 +166,28 @@ typedef struct {
 
 VSGRPO_EXPORT int vsgrpo_swiglu_backward(const vsgrpo_swiglu_backward_args* args, void* stream);
 
+/* ---- quick_gelu: x sigmoid(1.702 x). native/ops/activation.h. */
+
+typedef struct {
+  uint32_t struct_size;
+  int32_t type;
+  int64_t count; /* whole 16-byte pieces */
+  const void* x; /* [count] */
+  void* y;       /* [count]; may be x */
+} vsgrpo_quick_gelu_args;
+
+VSGRPO_EXPORT int vsgrpo_quick_gelu(const vsgrpo_quick_gelu_args* args, void* stream);
+
+typedef struct {
+  uint32_t struct_size;
+  int32_t type;
+  int64_t count;
+  const void *dy, *x;
+  void* dx; /* [count]; may be dy or x */
+} vsgrpo_quick_gelu_backward_args;
+
+VSGRPO_EXPORT int vsgrpo_quick_gelu_backward(const vsgrpo_quick_gelu_backward_args* args, void* stream);
+
 /* ---- sample: one token of every row. native/ops/sample_token.h, and the log-probability of native/ops/token_logps.h. */
 
 #define VSGRPO_SAMPLE_IDS 8
@@ -186,7 +208,7 @@ typedef struct {
   int32_t* steps;             /* [rows] tokens drawn so far: the counter of the random numbers; advanced by one */
   uint32_t* seen;             /* [rows, ceil(vocab / 32)] a bit for each id that the penalty applies to; the drawn one is set; null: no penalty */
   uint8_t* stopped;           /* [rows] rows that are set are left alone; set when a row ends */
-  int32_t* tokens;            /* [rows]; -1 and a NaN in logps where no logit is finite: the weights have diverged */
+  int32_t* tokens;            /* [rows]; 0 and a NaN in logps where no logit is finite: the weights have diverged */
   float* logps;               /* [rows] over the whole vocabulary at the sampling temperature (1 when greedy) */
 } vsgrpo_sample_args;
 

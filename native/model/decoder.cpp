@@ -12,7 +12,7 @@
 namespace vsgrpo {
 namespace {
 
-// Least bucket of the last layer: a pass over prompts wants one row of each.
+// Least number of the last layer's rows: a pass over prompts wants one row of each.
 constexpr int64_t kFewRows = 16;
 
 }  // namespace
@@ -107,10 +107,12 @@ RopeTable Decoder::rope(const at::Tensor& positions) const {
 }
 
 at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& forest, const PassOptions& pass) {
-  // Padded to a bucket with row 0: nothing reads what it gives.
+  // Padded with row 0: nothing reads what it gives.
   const int64_t count = pass.rows.defined() ? pass.rows.size(0) : x.size(0);
   at::Tensor rows;
-  if (pass.rows.defined()) rows = upload(at::constant_pad_nd(pass.rows, {0, bucket_rows(count, kFewRows) - count}), device());
+  if (pass.rows.defined()) {
+    rows = upload(at::constant_pad_nd(pass.rows, {0, padded_rows(count, embed_tokens.value, kFewRows) - count}), device());
+  }
   const auto plan = plan_attention(forest, pass.prefix ? pass.prefix_rows : 0, /*causal=*/true, device());
   for (size_t i = 0; i < layers.size(); ++i) {
     const at::Tensor wanted = i + 1 == layers.size() ? rows : at::Tensor();

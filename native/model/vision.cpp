@@ -64,7 +64,7 @@ at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<Gri
   VS_CHECK(patches.size(0) == rows.size(0), "BAD_SHAPE", "[vision] the grids describe ", rows.size(0), " patches, got ", patches.size(0));
   const at::Device device = patch_embed_.weight.value.device();
   const auto frames = plan_attention(frame_segments(grids), 0, /*causal=*/false, device);
-  const int64_t unit = config_.merge_unit(), padding = bucket_rows(patches.size(0) / unit) * unit - patches.size(0);
+  const int64_t unit = config_.merge_unit(), padding = padded_rows(patches.size(0) / unit, patch_embed_.weight.value) * unit - patches.size(0);
   const auto padded = [&](const at::Tensor& t) {
     return at::constant_pad_nd(upload(t, device), t.dim() == 1 ? at::IntArrayRef{0, padding} : at::IntArrayRef{0, 0, 0, padding});
   };

@@ -66,18 +66,10 @@ struct SwiGlu : torch::autograd::Function<SwiGlu> {
   }
 };
 
-// The same with the same roundings out of ATen's operations: the vision tower's only use, where no kernel is worth it.
-at::Tensor quick_gelu_on_gpu(const at::Tensor& x) { return x * (x * kQuickGelu).sigmoid_(); }
-
-at::Tensor quick_gelu_backward_on_gpu(const at::Tensor& dy, const at::Tensor& x) {
-  const at::Tensor v = x.to(at::kFloat), s = at::sigmoid(v * kQuickGelu);
-  return (dy * s * (1.0f + kQuickGelu * v * (1.0f - s))).to(x.scalar_type());
-}
-
 struct QuickGelu : torch::autograd::Function<QuickGelu> {
   static Variable forward(AutogradContext* ctx, const Variable& x) {
     ctx->save_for_backward({x});
-    if (on_gpu(x)) return quick_gelu_on_gpu(x);
+    if (on_gpu(x)) return gpu().quick_gelu(x);
     at::Tensor y = at::empty_like(x);
     dispatch_float(x, [&]<typename T>() {
       const T* xs = x.const_data_ptr<T>();
@@ -94,7 +86,7 @@ struct QuickGelu : torch::autograd::Function<QuickGelu> {
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const at::Tensor x = ctx->get_saved_variables()[0], dy = grads[0].contiguous();
-    if (on_gpu(x)) return {quick_gelu_backward_on_gpu(dy, x)};
+    if (on_gpu(x)) return {gpu().quick_gelu_backward(dy, x)};
     at::Tensor dx = at::empty_like(x);
     dispatch_float(x, [&]<typename T>() {
       const T *xs = x.const_data_ptr<T>(), *dys = dy.const_data_ptr<T>();

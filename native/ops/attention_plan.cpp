@@ -72,6 +72,15 @@ void RowPick::add_to(const at::Tensor& rows, const at::Tensor& values) const {
   else rows.narrow(0, first, count).add_(values);
 }
 
+at::Tensor RowPick::spread(const at::Tensor& values, int64_t total) const {
+  if (!index.defined() && count == total) return values;
+  std::vector<int64_t> sizes = values.sizes().vec();
+  sizes[0] = total;
+  const at::Tensor rows = at::zeros(sizes, values.options());
+  put_into(rows, values);
+  return rows;
+}
+
 void RowPick::put_into(const at::Tensor& rows, const at::Tensor& values, int64_t dim) const {
   if (index.defined()) rows.index_copy_(dim, index, values);
   else rows.narrow(dim, first, count).copy_(values);

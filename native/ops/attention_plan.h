@@ -13,6 +13,8 @@ struct RowPick {
 
   at::Tensor of(const at::Tensor& rows, int64_t dim = 0) const;
   void add_to(const at::Tensor& rows, const at::Tensor& values) const;
+  // `total` rows: `values` in these, the others zero. The values themselves where they are all.
+  at::Tensor spread(const at::Tensor& values, int64_t total) const;
   void put_into(const at::Tensor& rows, const at::Tensor& values, int64_t dim = 0) const;
 };
 

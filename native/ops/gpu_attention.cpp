@@ -52,12 +52,19 @@ struct GpuAttention : torch::autograd::Function<GpuAttention> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &q = saved[0], &k = saved[1], &v = saved[2];
     const at::Tensor d_out = grads[0].narrow(0, 0, kept->out.size(0)).contiguous().view_as(kept->out);
-    at::Tensor dq = at::zeros_like(q), dk = at::zeros(k.sizes(), k.options().dtype(at::kFloat)), dv = at::zeros_like(dk);
+    // Keys that several calls read: their gradients are added in float32.
+    const at::ScalarType sum_type = kept->calls.size() > 1 ? at::kFloat : k.scalar_type();
+    at::Tensor dq, dk, dv;
     for (size_t i = 0; i < kept->calls.size(); ++i) {
       const AttentionCall& call = kept->plan->calls[i];
       const auto [dq_part, dk_part, dv_part] =
           attend_backward(call.q_rows.of(d_out), call.q_rows.of(q), call.k_rows.of(k), call.k_rows.of(v), call.q_rows.of(kept->out),
                           call.q_rows.of(kept->lse, 1).contiguous(), kept->calls[i], call);
+      if (i == 0) {
+        dq = call.q_rows.spread(dq_part, q.size(0));
+        dk = call.k_rows.spread(dk_part.to(sum_type), k.size(0)), dv = call.k_rows.spread(dv_part.to(sum_type), v.size(0));
+        continue;
+      }
       call.q_rows.add_to(dq, dq_part);
       call.k_rows.add_to(dk, dk_part);
       call.k_rows.add_to(dv, dv_part);

@@ -102,7 +102,7 @@ RopeTable mrope_table(const at::Tensor& positions, int64_t head_dim, double thet
                       at::ScalarType dtype) {
   const at::Tensor frequencies = upload(inverse_frequencies(head_dim, theta), positions.device());
   if (on_gpu(positions)) {
-    const auto [cos, sin] = gpu().mrope_table(positions.to(at::kInt).contiguous(), frequencies, sections, dtype != at::kFloat);
+    const auto [cos, sin] = gpu().mrope_table(positions.to(at::kInt).contiguous(), {}, frequencies, sections, dtype != at::kFloat);
     return {cos, sin, dtype != at::kFloat};
   }
   std::vector<at::Tensor> angles;

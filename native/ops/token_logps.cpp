@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kChunkBytes = 96 << 20;
 constexpr int64_t kGpuChunkBytes = 640 << 20;  // more rows keep a GPU's matrix units busy
+constexpr int64_t kStep = 128, kGpuStep = 256;  // of a chunk's rows: nothing to pad, and the largest of cuBLAS's tiles full
 std::atomic<int64_t> chunk_limit = 0;
 
 // What one row of logits says: log-sum-exp of z = logits / T, mean of z under the softmax, the most likely token.
@@ -65,12 +66,12 @@ struct Pass {
   int64_t vocab() const { return weight.size(0); }
   int64_t chunk_rows() const {
     const int64_t limit = chunk_limit.load(), bytes = limit > 0 ? limit : on_gpu(hidden) ? kGpuChunkBytes : kChunkBytes;
-    const int64_t fit = bytes / (vocab() * hidden.element_size());
-    return std::max<int64_t>(16, fit >= 128 ? fit / 128 * 128 : fit);
+    const int64_t fit = bytes / (vocab() * hidden.element_size()), step = on_gpu(hidden) ? kGpuStep : kStep;
+    return std::max<int64_t>(16, fit >= step ? fit / step * step : fit);
   }
-  // Rows [first, first + count) of the hidden states, and zeros up to a bucket of rows.
+  // Rows [first, first + count) of the hidden states, and zeros up to padded_rows().
   at::Tensor chunk(int64_t first, int64_t count) const {
-    return at::constant_pad_nd(hidden.narrow(0, first, count), {0, 0, 0, bucket_rows(count, 16) - count});
+    return at::constant_pad_nd(hidden.narrow(0, first, count), {0, 0, 0, padded_rows(count, weight, 16) - count});
   }
 };
 
@@ -126,7 +127,7 @@ void run_chunk(const Pass& pass, at::Tensor& logits, int64_t first, int64_t coun
   });
 }
 
-// Calls body(first, count, hidden, logits) for every chunk of rows; hidden and logits have rows up to a bucket.
+// Calls body(first, count, hidden, logits) for every chunk of rows; hidden and logits are padded.
 template <typename Body>
 void for_chunks(const Pass& pass, const Body& body) {
   // A GPU's allocator keeps memory by itself.

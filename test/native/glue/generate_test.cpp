@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "generate/gpu_batch.h"
 #include "generation.h"
 #include "model/forward.h"
 #include "test_gpu.h"
@@ -144,6 +145,25 @@ TEST_CASE("a call finds nothing of the calls before it on a GPU, though it runs 
   }
   check_same("the first call again", vsgrpo::generate(*used, pack(all), large, nullptr),
              vsgrpo::generate(*load("tiny-a", gpu.device()), pack(all), large, nullptr), 0);
+}
+
+TEST_CASE("a GPU keeps the steps that it recorded for each of the last four rules") {
+  const TestGpu gpu;
+  const auto model = load("tiny-a", gpu.device());
+  const vsgrpo::Batch prompts = pack(cases("tiny-a", kPrompts));
+  const auto draw = [&](float temperature) { return vsgrpo::generate(*model, prompts, options_of(2, 8, temperature), nullptr); };
+  const auto recorded = [&] { return model->gpu_batch()->recordings(); };
+  const auto first = draw(1.0f);
+  const int64_t own = recorded();
+  CHECK(own > 0);
+  draw(0);
+  CHECK_EQ(recorded(), 2 * own);
+  check_same("after an evaluation", draw(1.0f), first, 0);
+  CHECK_EQ(recorded(), 2 * own);
+  for (const float temperature : {0.5f, 0.6f, 0.7f, 0.8f}) draw(temperature);
+  CHECK_EQ(recorded(), 4 * own);
+  check_same("after rules that pushed these out", draw(1.0f), first, 0);
+  CHECK_EQ(recorded(), 4 * own);
 }
 
 TEST_CASE("adapters take part in a GPU's decoding steps, and a step sees weights that have changed since it was recorded") {

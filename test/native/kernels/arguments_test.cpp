@@ -65,6 +65,8 @@ TEST_CASE("every kernel refuses a null struct and one of another size") {
   check(vsgrpo_mrope_backward, vsgrpo_mrope_backward_args{}, "mrope_backward");
   check(vsgrpo_swiglu, vsgrpo_swiglu_args{}, "swiglu");
   check(vsgrpo_swiglu_backward, vsgrpo_swiglu_backward_args{}, "swiglu_backward");
+  check(vsgrpo_quick_gelu, vsgrpo_quick_gelu_args{}, "quick_gelu");
+  check(vsgrpo_quick_gelu_backward, vsgrpo_quick_gelu_backward_args{}, "quick_gelu_backward");
   check(vsgrpo_sample, vsgrpo_sample_args{}, "sample");
   check(vsgrpo_decode_attention, vsgrpo_decode_attention_args{}, "decode_attention");
   check(vsgrpo_squared_norm, vsgrpo_squared_norm_args{}, "squared_norm");

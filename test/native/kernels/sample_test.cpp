@@ -132,16 +132,29 @@ TEST_CASE("the sampler kernel ends rows at an end token, leaves ended ones alone
   CHECK_EQ(rows.seen[1][0].item<int>(), 0);
 }
 
-TEST_CASE("rows without a finite logit get token -1 and end") {
+TEST_CASE("rows without a finite logit get token 0 without a log-probability, and end") {
   const float infinity = std::numeric_limits<float>::infinity();
   const at::Tensor logits = random({4, 64});
   logits[0][7] = std::numeric_limits<float>::quiet_NaN();
   logits[1][7] = infinity;
   logits[2].fill_(-infinity);
-  Rows rows(4, 64, 1);
-  const vsgrpo_sample_args args = arguments(logits, options(1, 5, 0.9f, 0, 1), rows);
-  run(vsgrpo_sample(&args, nullptr));
-  CHECK((rows.tokens == -1).to(at::kInt).equal(golden::int_tensor({1, 1, 1, 0})));
-  CHECK(rows.logps.isnan().to(at::kInt).equal(golden::int_tensor({1, 1, 1, 0})));
-  CHECK(rows.stopped.equal(at::tensor({1, 1, 1, 0}, at::kByte)));
+  for (const SamplingOptions& rules : {options(1, 5, 0.9f, 0, 1), options(1, 0, 1, 0, 1), options(0, 0, 1, 0, 1)}) {
+    Rows rows(4, 64, 1);
+    const vsgrpo_sample_args args = arguments(logits, rules, rows);
+    run(vsgrpo_sample(&args, nullptr));
+    CHECK(rows.tokens.narrow(0, 0, 3).equal(golden::int_tensor({0, 0, 0})));
+    CHECK(rows.logps.isnan().to(at::kInt).equal(golden::int_tensor({1, 1, 1, 0})));
+    CHECK(rows.stopped.equal(at::tensor({1, 1, 1, 0}, at::kByte)));
+  }
+}
+
+TEST_CASE("a token that is never drawn counts in the log-probabilities, however likely, and most pieces may be impossible") {
+  const Report report;
+  at::manual_seed(9);
+  for (const float likely : {20.0f, 120.0f}) {
+    const at::Tensor logits = random({2, 3000});
+    logits.select(1, kForbidden[0]).fill_(likely);
+    logits.narrow(1, 600, 2000).fill_(-std::numeric_limits<float>::infinity());
+    for (uint64_t seed = 0; seed < 6; ++seed) compare("plain, likely placeholder", logits, options(0.8f, 0, 1, 0, 1), 300 + seed, seed == 0);
+  }
 }
