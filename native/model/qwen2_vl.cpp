@@ -92,7 +92,7 @@ at::Tensor Qwen2VL::hidden(const Batch& batch, const PassOptions& pass) {
   validate(batch);
   at::AutoGradMode mode(pass.grad);
   const at::Tensor anchor = pass.grad ? gradient_anchor() : at::Tensor();
-  const int64_t padding = bucket_rows(batch.ids.size(0)) - batch.ids.size(0);
+  const int64_t padding = padded_rows(batch.ids.size(0), decoder_.embed_tokens.value) - batch.ids.size(0);
   at::Tensor x = decoder_.embed(at::constant_pad_nd(batch.ids.to(at::kLong), {0, padding}), anchor);
   const at::Tensor is_media = batch.ids.eq(config_.image_token).logical_or_(batch.ids.eq(config_.video_token));
   const at::Tensor media_rows = is_media.nonzero().squeeze(1);
@@ -112,7 +112,7 @@ std::shared_ptr<const PromptPass> Qwen2VL::take_prompts(const Batch& batch, cons
 at::Tensor Qwen2VL::hidden_after(const PromptPass& prompts, const Batch& batch, const at::Tensor& target_rows, PassOptions pass) {
   validate(batch);
   at::AutoGradMode mode(pass.grad);
-  const int64_t first = prompts.prompts.ids.size(0), count = batch.ids.size(0) - first, padding = bucket_rows(count) - count;
+  const int64_t first = prompts.prompts.ids.size(0), count = batch.ids.size(0) - first, padding = padded_rows(count, decoder_.embed_tokens.value) - count;
   const auto behind = [&](const at::Tensor& t) { return at::constant_pad_nd(t.narrow(-1, first, count), {0, padding}); };
   const auto [rows, places] = prompts.select(target_rows);
   pass.rows = rows;

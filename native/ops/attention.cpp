@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "core/buckets.h"
 #include "core/gpu.h"
 #include "ops/attention_tile.h"
 #include "ops/gpu_attention.h"
@@ -35,8 +36,9 @@ at::ScalarType compute_type(const at::Tensor& q) {
   return q.scalar_type() == at::kBFloat16 && bf16::available() ? at::kBFloat16 : at::kFloat;
 }
 
-// [N, heads, D] -> [heads * D, N + 16]: products read up to 16 rows past a segment, times 0.
-at::Tensor transposed_heads(const at::Tensor& x) { return at::constant_pad_nd(x.flatten(1).t(), {0, 16}); }
+// [N, heads, D] -> [heads * D, at least N + 16]: products read up to 16 rows past a segment, times 0. Of few widths: the block
+// kernels are compiled for them.
+at::Tensor transposed_heads(const at::Tensor& x) { return at::constant_pad_nd(x.flatten(1).t(), {0, bucket_rows(x.size(0)) + 16 - x.size(0)}); }
 
 struct Operands {
   at::Tensor q, k, v, k_t, v_t;
@@ -50,7 +52,7 @@ struct Operands {
   template <typename T>
   AttentionInputs<T> inputs(const Forest& forest, bool causal) const {
     const auto pointer = [](const at::Tensor& t) { return t.defined() ? t.const_data_ptr<T>() : nullptr; };
-    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0), k.size(0) + 16, k.size(0) - q.size(0)};
+    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0), (k_t.defined() ? k_t : v_t).stride(0), k.size(0) - q.size(0)};
   }
 };
 

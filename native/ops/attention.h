@@ -15,7 +15,7 @@ at::Tensor forest_attention(const at::Tensor& q, const at::Tensor& k, const at::
 // What decoding reads in one layer: the keys and values of the prompts, shared, and what each row has added since. In
 // the type that attention is computed in.
 struct KvCache {
-  at::Tensor k, v_t;              // [N, KV, D], and [KV * D, N + 16]
+  at::Tensor k, v_t;              // [N, KV, D], and [KV * D, at least N + 16]
   at::Tensor suffix_k, suffix_v;  // [rows, max new tokens, KV, D]
 
   // From the prompts' keys and values [N, KV, D].

@@ -1,5 +1,4 @@
 /** An optimizer step in the sizes that its memory and time depend on, and how its prompts fall into micro-batches. Pure. */
-import type { LoadOptions } from '../native.js'
 
 /** What a prompt is made of. */
 export interface PromptSize {
@@ -87,14 +86,11 @@ export interface Budgets {
  * Whether the pass that sampling makes over the prompts is what learning goes on from: `learnsAtOnce` of src/train and
  * `keepPromptsWithin` in src/policy/policy.ts.
  */
-export function keepsPrompts(
-  workload: Workload,
-  { gradientCheckpointing, load, ...budgets }: Budgets & { readonly load: Pick<LoadOptions, 'dtype'> },
-): boolean {
+export function keepsPrompts(workload: Workload, { gradientCheckpointing, ...budgets }: Budgets): boolean {
   const { prompts = 0, atOnce = false } = workload.generation ?? {}
   const isOneBatch = (budget: number) => promptsWithin(workload, budget, prompts) === prompts
   const { tokensPerMicroBatch, tokensPerGeneration } = budgets
-  if (!atOnce || gradientCheckpointing || load.dtype !== 'bfloat16') return false
+  if (!atOnce || gradientCheckpointing) return false
   return isOneBatch(tokensPerMicroBatch) && isOneBatch(tokensPerGeneration)
 }
 

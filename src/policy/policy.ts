@@ -55,7 +55,7 @@ export interface SampleOptions {
   readonly tokensPerBatch?: number
   /**
    * Keep the prompts' pass for the training pass that comes next, where prompts and answers fit into this many packed rows:
-   * each prompt is then encoded once for both. Changes no result. bfloat16 only. Default 0: never.
+   * each prompt is then encoded once for both. Changes no result. Default 0: never.
    */
   readonly keepPromptsWithin?: number
   readonly signal?: AbortSignal
@@ -109,12 +109,7 @@ export class Policy implements AsyncDisposable {
       planBatches(items, { prompt: (item) => item.prompt, rows: () => numGenerations * maxNewTokens, budget })
     const plan = planWithin(budget)
     const { keepPromptsWithin = 0 } = options
-    // float32 products keep a compiled kernel for every number of rows; a training pass in two parts has twice as many.
-    const keepPrompts =
-      this.load.dtype === 'bfloat16' &&
-      keepPromptsWithin > 0 &&
-      plan.length === 1 &&
-      planWithin(keepPromptsWithin).length === 1
+    const keepPrompts = keepPromptsWithin > 0 && plan.length === 1 && planWithin(keepPromptsWithin).length === 1
     const results: Completion[][] = prompts.map(() => [])
     for (const batch of plan) {
       const seeds = batch.flatMap(({ stream }) => sequenceSeeds(options.seed ?? 0, stream, numGenerations))
