@@ -16,6 +16,7 @@ work="$(realpath -m "${VSGRPO_GPU_WORK:-/tmp/vsgrpo-gpu}")"
 results="${OUT:-bench/results}"
 python="${VSGRPO_PEER_PYTHON:-$(command -v python3)}"
 build="$work/build"
+export CUDACXX="${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}"
 mkdir -p "$work" "$results"
 
 unpack() {
@@ -24,9 +25,12 @@ unpack() {
   for archive in "$carry"/*.tar.xz; do
     local mark="$work/$(basename "$archive").done"
     [ "$mark" -nt "$archive" ] && continue
-    tar -xJf "$archive" -C "$work"
+    # By Python: a bare machine may lack xz.
+    "$python" -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="fully_trusted")' "$archive" "$work"
     touch "$mark"
   done
+  # dist is reached through a link, and looks for the package that it belongs to above where it really is.
+  cp package.json "$work/"
   [ -e node_modules ] || ln -s "$work/node_modules" node_modules
   [ -e dist ] || ln -s "$work/dist" dist
 }
@@ -68,5 +72,8 @@ case "$row" in
   loss) "$build/vsgrpo_gpu_loss" "$@" | tee "$results/gpu-loss.json" ;;
   # Interrupted before the ten minutes are over, it saves a checkpoint; the same call goes on from it.
   demo) timeout --signal=INT 540 node bench/gpu/demo.mjs --work "$work/demo" --json "$results/gpu-demo.json" "$@" ;;
-  *) unpack_wheels && node bench/run.mjs gpu "$row" --json "$results/gpu-$row.json" "$@" ;;
+  *)
+    unpack_wheels
+    node bench/run.mjs gpu "$row" --json "$results/gpu-$row.json" "$@"
+    ;;
 esac

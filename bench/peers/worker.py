@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 from torch import library as torch_operators
 
-# A CUDA build of torchvision imports on a CPU-only torch once these two operators have a schema.
+# A CUDA build of torchvision imports on a CPU-only torch once these two operators have a schema. Where torch has CUDA too, it
+# brings them itself, and a second one would end the process.
 operators = torch_operators.Library("torchvision", "FRAGMENT")
-for name in ("nms", "qnms"):
+for name in ("nms", "qnms") if torch.version.cuda is None else ():
     try:
         operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     except RuntimeError:

@@ -6,7 +6,8 @@ import { runTrials } from './trials.mjs'
 import { oursWorker, peerWorker } from './workers.mjs'
 
 /**
- * The peer's trials in the ways that are to count, ours after each round of them, with settings that save memory last.
+ * Our trials, also with settings that save memory, and after each round of them the peer's in the ways that are to count; a way
+ * that fails (for want of memory, say) does not count where there are others.
  * @param {{ ours: object, lean?: object, peer?: Readonly<Record<string, object>> }} jobs of the peer by the name of the way
  * @param {{ trials: number, threads: number, fresh?: boolean }} options
  * @returns {Promise<{ ours: Figures, lean?: Figures, peer?: Record<string, Figures> }>}
@@ -15,16 +16,15 @@ import { oursWorker, peerWorker } from './workers.mjs'
 export async function duel({ ours, lean, peer = {} }, { trials, threads, fresh }) {
   const ways = Object.entries(peer)
   const runPeer = ways.length > 0 ? peerWorker(await peerPython(), threads) : undefined
-  const sides = ways.flatMap(([name, job]) => (runPeer ? [{ name, job, run: runPeer }] : []))
+  const sides = ways.flatMap(([name, job]) => (runPeer ? [{ name, job, run: runPeer, mayFail: ways.length > 1 }] : []))
   const run = oursWorker(threads)
   const own = [{ name: 'ours', job: ours, run }, ...(lean ? [{ name: 'lean', job: lean, run }] : [])]
-  const all = [...sides, ...own]
-  const done = await runTrials(all, { trials, fresh, identity: identity(threads) })
-  const peers = sides.map(({ name }) => [name, figures(done[name] ?? [])])
+  const done = await runTrials([...own, ...sides], { trials, fresh, identity: identity(threads) })
+  const peers = sides.flatMap(({ name }) => (done[name] ? [[name, figures(done[name])]] : []))
   return {
     ours: figures(done.ours ?? []),
     ...(done.lean ? { lean: figures(done.lean) } : {}),
-    ...(runPeer ? { peer: Object.fromEntries(peers) } : {}),
+    ...(peers.length > 0 ? { peer: Object.fromEntries(peers) } : {}),
   }
 }
 

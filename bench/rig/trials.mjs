@@ -17,6 +17,7 @@ const kept = new Set()
  * @property {string} name
  * @property {object} job what the worker is told
  * @property {(job: object) => Promise<Trial>} run
+ * @property {boolean} [mayFail] a failure ends this side's trials only, and it is left out of the result
  */
 
 /**
@@ -43,19 +44,25 @@ export async function runTrials(sides, options) {
   kept.add(file)
   const done = readPartial(file)
   if (done.size > 0) log(`${done.size} trials are finished already; --fresh forgets them\n`)
+  const failed = new Set()
   for (let trial = 0; trial < trials; trial++) {
-    for (const { name, job, run } of sides) {
+    for (const { name, job, run, mayFail = false } of sides) {
       const key = `${name} ${trial}`
-      if (done.has(key)) continue
+      if (done.has(key) || failed.has(name)) continue
       log(`${name}, trial ${trial + 1} of ${trials} … `)
-      const result = await run(job)
+      const result = await run(job).catch((error) => {
+        if (!mayFail) throw error
+        log(`failed: ${error.message}\n`)
+        failed.add(name)
+      })
+      if (!result) continue
       log(`${result.seconds.map((seconds) => seconds.toPrecision(3)).join(' ')} s\n`)
       done.set(key, result)
       appendFileSync(file, `${JSON.stringify({ key, result })}\n`)
     }
   }
   const ofSide = (name) => Array.from({ length: trials }, (_, trial) => done.get(`${name} ${trial}`))
-  return Object.fromEntries(sides.map(({ name }) => [name, ofSide(name)]))
+  return Object.fromEntries(sides.filter(({ name }) => !failed.has(name)).map(({ name }) => [name, ofSide(name)]))
 }
 
 /** Once a benchmark has reported, its trials are done with: the same command measures anew. */

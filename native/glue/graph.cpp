@@ -49,10 +49,16 @@ void make_room() {
 
 // Where graphs keep what their steps allocate: one pool for all that live at the same time, because they never run beside
 // each other. A pool's name cannot be used again after its last graph, so the name goes with it.
-std::shared_ptr<const c10::MempoolId_t> shared_pool() {
+using Pool = std::shared_ptr<const c10::MempoolId_t>;
+
+std::weak_ptr<const c10::MempoolId_t>& current_pool() {
   static std::weak_ptr<const c10::MempoolId_t> current;
-  auto pool = current.lock();
-  if (!pool) current = pool = std::make_shared<const c10::MempoolId_t>(at::cuda::graph_pool_handle());
+  return current;
+}
+
+Pool shared_pool() {
+  Pool pool = current_pool().lock();
+  if (!pool) current_pool() = pool = std::make_shared<const c10::MempoolId_t>(at::cuda::graph_pool_handle());
   return pool;
 }
 
@@ -86,7 +92,9 @@ class Graph final : public GpuGraph {
       return graph_.capture_end();
     } catch (const std::exception&) {
     }
-    // Where the capture itself is invalid, libtorch 2.11 leaves its allocator recording (pytorch#180395).
+    // Where the capture itself is invalid, libtorch 2.11 leaves its allocators recording (pytorch#180395): the device's stops
+    // here; the host's goes on under this pool's name, which no later graph may have.
+    current_pool().reset();
     try {
       allocator::endAllocateToPool(c10::cuda::current_device(), *pool_);
     } catch (const std::exception&) {
@@ -94,7 +102,7 @@ class Graph final : public GpuGraph {
   }
 
   at::cuda::CUDAGraph graph_;
-  std::shared_ptr<const c10::MempoolId_t> pool_;  // gone before the graph gives the pool up: nobody finds its name meanwhile
+  Pool pool_;  // gone before the graph gives the pool up: nobody finds its name meanwhile
 };
 
 class Copy final : public GpuCopy {

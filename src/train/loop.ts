@@ -106,6 +106,8 @@ interface Progress<S extends Sample> {
   savedStep: number
   /** The current batch of examples, while updates on it are left; its first update is the next. */
   pending?: Prepared<S>
+  /** Prompts of the coming batch by row, read and encoded while this one is learned from. */
+  ahead?: ReadonlyMap<number, Promise<Prompt>>
   /** The best evaluation so far by `metricForBestModel`. */
   best?: Best
   readonly meter: Meter
@@ -119,7 +121,9 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   const { meter } = progress
   const batchNumber = Math.floor(progress.step / job.updatesPerBatch)
   const further = (count: number, skip: number) => job.loader.further(batchNumber, count, skip)
-  const run = { ...job, batchNumber, step: progress.step + 1, meter, further }
+  const { ahead } = progress
+  const encode = (index: number) => ahead?.get(index) ?? job.encode(index)
+  const run = { ...job, encode, batchNumber, step: progress.step + 1, meter, further }
   checkAborted(job.signal)
   let { pending } = progress
   const prepares = progress.step % job.updatesPerBatch === 0 || !pending
@@ -129,6 +133,7 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   }
   const [units = [], ...rest] = pending.updates
   progress.pending = pending
+  progress.ahead = encodeAhead(job, run)
   await takeUpdate(job, units, run, learningRate(job, progress.step))
   const step = run.step
   progress.step = step
@@ -142,6 +147,21 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   if (step % job.config.loggingSteps === 0 || step === job.totalSteps) {
     yield* logStep(job, progress, tokens / seconds)
   }
+}
+
+/** Starts on the next batch's prompts where a step is the last to learn from its own; a failure counts when they are needed. */
+function encodeAhead<S extends Sample>(
+  { encode, loader, totalSteps, updatesPerBatch }: Job<S>,
+  { batchNumber, step }: { readonly batchNumber: number; readonly step: number },
+): ReadonlyMap<number, Promise<Prompt>> | undefined {
+  if (step % updatesPerBatch !== 0 || step === totalSteps) return undefined
+  return new Map(
+    loader.batch(batchNumber + 1).map((index) => {
+      const prompt = encode(index)
+      prompt.catch(() => {})
+      return [index, prompt]
+    }),
+  )
 }
 
 function measureStep<S extends Sample>(

@@ -18,11 +18,21 @@ namespace kernel_test {
 
 #ifdef VSGRPO_ON_GPU
 
+// Asked once, before any kernel could have failed: an error that stays is no missing GPU.
+inline bool has_device() {
+  static const bool known = [] {
+    int count = 0;
+    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+  }();
+  return known;
+}
+
 class Memory {
  public:
   explicit Memory(size_t bytes) {
+    if (!has_device()) SKIP("no GPU");
     const cudaError_t error = cudaMallocManaged(&data_, bytes + 1);
-    if (error != cudaSuccess) SKIP("no GPU: " << cudaGetErrorString(error));
+    if (error != cudaSuccess) FAIL("no memory that both sides see: " << cudaGetErrorString(error));
     std::memset(data_, 0xff, bytes);
   }
   ~Memory() { cudaFree(data_); }

@@ -12,6 +12,7 @@ interface Side {
   readonly name: string
   readonly job: object
   readonly run: (job: object) => Promise<Trial>
+  readonly mayFail?: boolean
 }
 
 interface Trials {
@@ -58,6 +59,12 @@ describe('trials', () => {
     expect(done.peer).toEqual([{ seconds: [1] }, { seconds: [1] }])
     expect(await runTrials([side('peer'), side('ours')], settings())).toEqual(done)
     expect(calls.length).toBe(2)
+  })
+
+  it('go on without a side that may fail and does', async () => {
+    const done = await runTrials([side('ours'), { ...side('peer', 2), mayFail: true }, side('other')], settings())
+    expect(calls).toEqual(['ours', 'peer', 'other', 'ours', 'other'])
+    expect(Object.keys(done)).toEqual(['ours', 'other'])
   })
 
   it('start anew for other code, another job, or when asked to', async () => {
