@@ -8,7 +8,7 @@ import { bytesOf, type ModelShape } from './shape.js'
 /** Bytes of each parameter. */
 export interface ParameterBytes {
   readonly weight: number
-  /** native/ops/parameter.h: accumulates in float32. */
+  /** native/ops/parameter.h: in float32 unless `gradDtype` says otherwise. */
   readonly gradient: number
   /** native/optim/adamw.h: two moments and, for bfloat16 weights, the 16 bits of the float32 master below the weight's own. */
   readonly optimizer: number

@@ -11,9 +11,9 @@ import { keepsPrompts, type Pass, passOver, promptRows, promptsWithin, type Work
 
 /**
  * Resident size of a process with the command line, and of the tokenizer per token of its vocabulary. Measured: node 75 MB,
- * libtorch 107 MB, 40 MB of code and kernels touched later, 80 MB that JavaScript and kernels grow by over some dozens of steps.
+ * libtorch 107 MB, 40 MB of code and kernels touched later, 20 MB that JavaScript grows by over some dozens of steps.
  */
-export const processBytes = { base: 300e6, perToken: 820 } as const
+export const processBytes = { base: 242e6, perToken: 820 } as const
 /** Of a value in a pass's patches: its byte joined in JavaScript, that of the pass before, the engine's own; and normalised. */
 const bytesPerPatchValue = 3 + 4
 
@@ -53,7 +53,7 @@ export function predictMemory(shape: ModelShape, workload: Workload, setup: Setu
   const parts: MemoryParts = {
     process: processBytes.base + processBytes.perToken * shape.vocabulary,
     ...heldParts(shape, setup),
-    media: mediaBytes(shape, workload, Math.max(prompts, sampled)),
+    media: mediaBytes(shape, workload, setup, Math.max(prompts, sampled)),
     activations: Math.round(activationBytes(shape, kept > 0 ? [promptsPass(workload), behind(pass)] : [pass], setup)),
     lossChunk: lossChunkBytes(shape, pass, load.dtype),
     kvCache: sampled > 0 ? kvCacheBytes(shape, workload, sampled, load.dtype) : 0,
@@ -93,8 +93,12 @@ function heldParts(shape: ModelShape, { load, reference, optimStateDtype, gradDt
   }
 }
 
-function mediaBytes({ vision }: ModelShape, workload: Workload, prompts: number): number {
-  return workload.cachedMedia + bytesPerPatchValue * passOver(workload, prompts).patches * vision.patchValues
+/** Pixels in TypeScript and on their way to the engine, and the features that models with a frozen vision tower keep. */
+function mediaBytes({ vision, hidden }: ModelShape, workload: Workload, setup: Setup, prompts: number): number {
+  const { load, reference } = setup
+  const keepers = Number(load.freezeVision) + Number(reference)
+  const features = keepers * workload.keptMediaTokens * hidden * bytesOf(load.dtype)
+  return workload.cachedMedia + features + bytesPerPatchValue * passOver(workload, prompts).patches * vision.patchValues
 }
 
 /** What is not a part of its own. */

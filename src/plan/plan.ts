@@ -77,7 +77,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const load = loadOptionsOf(found, options, engine.buildInfo().cpu)
   const rows = await measureRows(trainDataset, processor, { ...steps.config, answers: steps.answers })
   const available = options.availableBytes ?? availableBytes()
-  const { longest, mean } = workloads(shape, steps, rows, trainDataset.length)
+  const { longest, mean } = workloads(shape, steps, rows, { length: trainDataset.length, ...options })
   const asked = setupOf(steps, load)
   const setup = isGiven(args, 'tokensPerMicroBatch') ? asked : pickMicroBatch(shape, longest, asked, available)
   const memory = predictMemory(shape, longest, setup)
@@ -108,14 +108,24 @@ async function measured(measure: () => Promise<Rates>): Promise<Rates | string> 
 }
 
 /** The step at its longest, which memory has to hold, and at its mean, which time adds up to. */
-function workloads(shape: ModelShape, steps: StepPlan, rows: RowSizes, length: number) {
+function workloads(
+  shape: ModelShape,
+  steps: StepPlan,
+  rows: RowSizes,
+  {
+    length,
+    keptMediaTokens = defaultTokensPerBatch,
+  }: Pick<PlanOptions, 'keptMediaTokens'> & { readonly length: number },
+) {
   // Caches grow until they have seen every medium or are full.
   const rowsSeen = Math.min(length, (countRunSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
   const seen = Math.ceil((rows.media * rowsSeen) / Math.max(1, length))
   const patches = seen * rows.mean.prompt.patches
-  const cachedMedia = Math.min(mediaCacheBytes, patches * shape.vision.patchValues)
-  const { longest, mean } = rows
-  return { longest: { ...steps.workload(longest), cachedMedia }, mean: { ...steps.workload(mean), cachedMedia } }
+  const kept = {
+    cachedMedia: Math.min(mediaCacheBytes, patches * shape.vision.patchValues),
+    keptMediaTokens: Math.min(keptMediaTokens, patches / shape.vision.mergeUnit),
+  }
+  return { longest: { ...steps.workload(rows.longest), ...kept }, mean: { ...steps.workload(rows.mean), ...kept } }
 }
 
 function setupOf({ config, needsReference }: StepPlan, load: LoadOptions): Setup {

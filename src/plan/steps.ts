@@ -19,8 +19,8 @@ export interface StepPlan {
   readonly needsReference: boolean
   /** Rows of a batch of examples, and the optimizer steps that it feeds. */
   readonly batch: { readonly rows: number; readonly updates: number; readonly lastBatch: 'drop' | 'keep' }
-  /** `cachedMedia` is the caller's. */
-  readonly workload: (size: RowSize) => Omit<Workload, 'cachedMedia'>
+  /** What is kept of the media is the caller's. */
+  readonly workload: (size: RowSize) => Omit<Workload, 'cachedMedia' | 'keptMediaTokens'>
 }
 
 /** Checks the options; throws as the algorithm's trainer does. */

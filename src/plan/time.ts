@@ -23,12 +23,15 @@ export interface TimePlan {
 export function predictTime(shape: ModelShape, workload: Workload, setup: Setup, rates: Rates): TimePlan {
   const { reference, policy } = workload.scoring
   const parts = { shape, workload, setup, rates }
-  const passes = microBatches(parts)
-  const forward = passes.reduce((sum, flops) => sum + forwardSeconds(flops, rates), 0)
+  const all = microBatches(parts)
+  // What the frozen tower has computed for the sampling serves the passes after it; a reference of its own weights has its own.
+  const isKept = setup.load.freezeVision && workload.generation !== undefined
+  const passes = isKept ? all.map((flops) => ({ ...flops, vision: 0 })) : all
+  const seconds = (flops: readonly Flops[]) => flops.reduce((sum, each) => sum + forwardSeconds(each, rates), 0)
   const learning = passes.reduce((sum, flops) => sum + learningSeconds(flops, parts), 0)
   const phases = {
     generation: workload.generation ? generationSeconds(parts) : 0,
-    logps: (reference + policy) * forward,
+    logps: reference * seconds(setup.reference ? all : passes) + policy * seconds(passes),
     backward: learning - (keepsPrompts(workload, setup) ? savedSeconds(parts) : 0),
     optimizer: countParameters(shape, setup.load).trainable * rates.optimizer,
   }
@@ -43,9 +46,11 @@ interface Parts {
 }
 
 /** What the prompts' pass of the generation spares the update that goes on from it. */
-function savedSeconds({ shape, workload, rates }: Parts): number {
+function savedSeconds({ shape, workload, setup, rates }: Parts): number {
   const { prompts = 0, updates = 1 } = workload.generation ?? {}
-  return forwardSeconds({ ...prefillFlops(shape, workload, prompts), head: 0 }, rates) / updates
+  const prompt = prefillFlops(shape, workload, prompts)
+  // A frozen tower's part is spared by what it has kept.
+  return forwardSeconds({ ...prompt, head: 0, vision: setup.load.freezeVision ? 0 : prompt.vision }, rates) / updates
 }
 
 /** What each micro-batch of an optimizer step computes. */

@@ -39,6 +39,8 @@ export interface Workload {
   readonly headTwice: boolean
   /** Bytes of patches that caches hold once they are full. */
   readonly cachedMedia: number
+  /** Tokens of media whose features a model with a frozen vision tower keeps. */
+  readonly keptMediaTokens: number
 }
 
 /** Some prompts that are computed together. */

@@ -33,8 +33,8 @@ export class MediaFeatures {
   async run<T>({ media, ...forest }: PackedBatch, pass: (batch: Batch) => Promise<T>): Promise<T> {
     if (this.capacity === 0 || media.length === 0)
       return pass({ ...forest, ...joinMedia(media), grids: gridsOf(media) })
-    const inUse = new Set(media.map(({ key }) => key))
-    const places = media.map((item) => ({ item, place: this.place(item, inUse) }))
+    const own = new Map<string, Kept | undefined>(media.map(({ key }) => [key, undefined]))
+    const places = media.map((item) => ({ item, place: this.place(item, own) }))
     const missing = places.filter(({ place }) => !place?.full)
     const slots = Int32Array.from(places, ({ place }) => place?.slot ?? -1)
     const { patches, byteValues } = joinMedia(missing.map(({ item }) => item))
@@ -53,26 +53,27 @@ export class MediaFeatures {
     this.drop([...this.kept.keys()])
   }
 
-  /** Where an item's features are or will be; undefined: nowhere. */
-  private place({ key, grid }: Media, inUse: ReadonlySet<string>): Kept | undefined {
+  /** Where an item's features are or will be; undefined: nowhere. `own`: the media of the pass, and the slots that it fills. */
+  private place({ key, grid }: Media, own: Map<string, Kept | undefined>): Kept | undefined {
     const known = this.kept.get(key)
     if (known) {
-      // A slot that another pass is about to fill is not there yet.
-      if (!known.full) return undefined
+      // A slot that another pass is about to fill is not there yet; one of this pass is for each of the same media in it.
+      if (!known.full && own.get(key) !== known) return undefined
       this.kept.delete(key)
       this.kept.set(key, known)
       return known
     }
     const tokens = (grid[0] * grid[1] * grid[2]) / patchesPerToken
-    if (!this.makeRoom(tokens, inUse)) return undefined
+    if (!this.makeRoom(tokens, own)) return undefined
     const place = { slot: this.slots++, tokens, full: false }
     this.kept.set(key, place)
+    own.set(key, place)
     this.tokens += tokens
     return place
   }
 
   /** Drops what was used least recently, but nothing that the coming pass reads or another one fills. */
-  private makeRoom(tokens: number, inUse: ReadonlySet<string>): boolean {
+  private makeRoom(tokens: number, inUse: ReadonlyMap<string, unknown>): boolean {
     const old = [...this.kept].filter(([key, place]) => place.full && !inUse.has(key))
     const gone: string[] = []
     let held = this.tokens

@@ -113,8 +113,15 @@ describe('the peak', () => {
     const two = { ...workload, prompts: 2, generation: { prompts: 2, updates: 1, atOnce: true } }
     expect(predictMemory(qwen2b, two, setup).peakPhase).toBe('scoring')
     expect(predictMemory(qwen2b, two, { ...setup, tokensPerMicroBatch: 1500 }).peakPhase).toBe('learning')
-    const load = { ...setup.load, dtype: 'float32' as const }
-    expect(predictMemory(qwen2b, two, { ...setup, load }).peakPhase).toBe('learning')
+  })
+
+  it('has the features that a frozen tower keeps, and those of a reference of its own', () => {
+    const media = (changed: Partial<Setup>) =>
+      predictMemory(qwen2b, { ...step, keptMediaTokens: 1000 }, { ...setup, ...changed }).parts.media
+    const frozen = { ...setup.load, freezeVision: true }
+    const each = 1000 * 1536 * 2
+    expect(media({ load: frozen, reference: false }) - media({ reference: false })).toBe(each)
+    expect(media({ load: frozen, reference: true }) - media({ reference: false })).toBe(2 * each)
   })
 })
 

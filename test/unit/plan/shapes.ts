@@ -36,6 +36,7 @@ export const step: Workload = {
   scoring: { reference: 1, policy: 0 },
   headTwice: false,
   cachedMedia: 0,
+  keptMediaTokens: 0,
 }
 
 export const setup: Setup = {

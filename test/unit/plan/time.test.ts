@@ -52,6 +52,17 @@ describe('the time of a step', () => {
     )
   })
 
+  it('has the tower once where it is frozen, and once more for a reference of its own', () => {
+    const { vision } = flopsOf(qwen2b, step, 1)
+    const [frozen, lora] = [true, false].map((reference) =>
+      time({}, { load: { ...setup.load, freezeVision: true }, reference }),
+    )
+    expect(time({}).backward - (frozen?.backward ?? 0)).toBeCloseTo(3e-12 * vision, 9)
+    expect(frozen?.logps).toBeCloseTo(time({}).logps, 9)
+    expect((frozen?.logps ?? 0) - (lora?.logps ?? 0)).toBeCloseTo(1e-12 * vision, 9)
+    expect(frozen?.generation).toBe(time({}).generation)
+  })
+
   it('is a pass over the prompts less where learning goes on from that of sampling', () => {
     const { decoder, attention, vision } = prefillFlops(qwen2b, step, 1)
     const spared = 1e-12 * (decoder + attentionCost.forward * attention + vision)
