@@ -28,7 +28,7 @@ export interface Batch {
   readonly byteValues: Float32Array
   /**
    * [M] the slot in which the model keeps an item's features for later passes: one that is full stands for the item's patches.
-   * -1, or no slots: not kept. Only where the vision tower is frozen.
+   * No slots: not kept. Only where the vision tower is frozen.
    */
   readonly slots?: Int32Array
 }

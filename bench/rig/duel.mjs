@@ -7,7 +7,7 @@ import { oursWorker, peerWorker } from './workers.mjs'
 
 /**
  * Our trials, also with settings that save memory, and after each round of them the peer's in the ways that are to count; a way
- * that fails (for want of memory, say) does not count where there are others.
+ * that fails, for want of memory, say, is left out.
  * @param {{ ours: object, lean?: object, peer?: Readonly<Record<string, object>> }} jobs of the peer by the name of the way
  * @param {{ trials: number, threads: number, fresh?: boolean }} options
  * @returns {Promise<{ ours: Figures, lean?: Figures, peer?: Record<string, Figures> }>}
@@ -21,6 +21,10 @@ export async function duel({ ours, lean, peer = {} }, { trials, threads, fresh }
   const own = [{ name: 'ours', job: ours, run }, ...(lean ? [{ name: 'lean', job: lean, run }] : [])]
   const done = await runTrials([...own, ...sides], { trials, fresh, identity: identity(threads) })
   const peers = sides.flatMap(({ name }) => (done[name] ? [[name, figures(done[name])]] : []))
+  if (runPeer && peers.length === 0) {
+    process.stderr.write('no way of the peer ended well: the result is without it\n')
+    process.exitCode = 1
+  }
   return {
     ours: figures(done.ours ?? []),
     ...(done.lean ? { lean: figures(done.lean) } : {}),

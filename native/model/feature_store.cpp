@@ -28,7 +28,7 @@ at::Tensor FeatureStore::complete(const Batch& batch, const at::Tensor& computed
     parts.push_back(computed.narrow(0, row, tokens));
     row += tokens;
     // A copy: a view would hold what was computed with it.
-    if (batch.slots[m] >= 0) filled[batch.slots[m]] = parts.back().clone();
+    filled[batch.slots[m]] = parts.back().clone();
   }
   kept_.merge(filled);
   return at::cat(parts);

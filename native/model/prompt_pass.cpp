@@ -12,11 +12,10 @@ bool begins_with(const std::vector<T>& all, const std::vector<T>& start) {
 
 bool same(const at::Tensor& a, const at::Tensor& b) { return a.defined() == b.defined() && (!a.defined() || a.equal(b)); }
 
-// Slots name what is in them; media without one are compared by their patches.
+// Slots name what is in them; media without slots are compared by their patches.
 bool same_media(const Batch& a, const Batch& b) {
   if (a.grids != b.grids || a.slots != b.slots) return false;
-  if (!a.slots.empty()) return std::find(a.slots.begin(), a.slots.end(), -1) == a.slots.end();
-  return a.patches.equal(b.patches) && same(a.byte_values, b.byte_values);
+  return !a.slots.empty() || (a.patches.equal(b.patches) && same(a.byte_values, b.byte_values));
 }
 
 std::vector<int64_t> values_of(const at::Tensor& t) { return {t.const_data_ptr<int64_t>(), t.const_data_ptr<int64_t>() + t.numel()}; }

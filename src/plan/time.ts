@@ -3,7 +3,7 @@ import { attentionFlops, type Flops, flopsOf, layerProducts, prefillFlops } from
 import type { Rates } from './rates.js'
 import type { Setup } from './setup.js'
 import { countParameters, type ModelShape } from './shape.js'
-import { keepsPrompts, promptsWithin, type Workload } from './workload.js'
+import { keepsPrompts, passOver, promptsWithin, type Workload } from './workload.js'
 
 /**
  * Seconds of an operation of attention in those of the decoder's products: its blocks are small, and between them stands a
@@ -25,7 +25,7 @@ export function predictTime(shape: ModelShape, workload: Workload, setup: Setup,
   const parts = { shape, workload, setup, rates }
   const all = microBatches(parts)
   // What the frozen tower has computed for the sampling serves the passes after it; a reference of its own weights has its own.
-  const isKept = setup.load.freezeVision && workload.generation !== undefined
+  const isKept = keepsMedia(parts)
   const passes = isKept ? all.map((flops) => ({ ...flops, vision: 0 })) : all
   const seconds = (flops: readonly Flops[]) => flops.reduce((sum, each) => sum + forwardSeconds(each, rates), 0)
   const learning = passes.reduce((sum, flops) => sum + learningSeconds(flops, parts), 0)
@@ -45,12 +45,20 @@ interface Parts {
   readonly rates: Rates
 }
 
+/** Whether a frozen tower's features of the sampling's media all last until the passes that learn from it. */
+function keepsMedia({ shape, workload, setup }: Parts): boolean {
+  const { prompts } = workload.generation ?? {}
+  if (prompts === undefined || !setup.load.freezeVision) return false
+  return passOver(workload, prompts).patches <= workload.keptMediaTokens * shape.vision.mergeUnit
+}
+
 /** What the prompts' pass of the generation spares the update that goes on from it. */
-function savedSeconds({ shape, workload, setup, rates }: Parts): number {
+function savedSeconds(parts: Parts): number {
+  const { shape, workload, rates } = parts
   const { prompts = 0, updates = 1 } = workload.generation ?? {}
   const prompt = prefillFlops(shape, workload, prompts)
   // A frozen tower's part is spared by what it has kept.
-  return forwardSeconds({ ...prompt, head: 0, vision: setup.load.freezeVision ? 0 : prompt.vision }, rates) / updates
+  return forwardSeconds({ ...prompt, head: 0, vision: keepsMedia(parts) ? 0 : prompt.vision }, rates) / updates
 }
 
 /** What each micro-batch of an optimizer step computes. */

@@ -25,11 +25,11 @@ export interface LoadModelOptions {
   /** Default 'auto': bfloat16 on a GPU and where the CPU multiplies it in hardware (AMX, AVX512-BF16), else float32. */
   readonly dtype?: 'auto' | DType
   readonly lora?: LoraConfig
-  /** Whether the vision tower stays as it is. Default: true with LoRA, false without. */
+  /** Whether the vision tower stays as it is. With LoRA it always does; default false. */
   readonly freezeVision?: boolean
   /**
    * Tokens of images and videos whose features are kept where the vision tower is frozen, so that later passes and questions
-   * about them do not encode them again; 0: none. Changes no result. Default 32768.
+   * about them do not encode them again; 0: none. Changes no result on the CPU. Default 32768.
    */
   readonly keptMediaTokens?: number
   /** false: no gradient memory; the model only answers and scores. Default true. */
@@ -48,6 +48,8 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
   const processor = await Processor.load(found.dir, options.processor)
   const load = loadOptionsOf(found, options, engine.buildInfo().cpu)
   const { keptMediaTokens } = options
+  if (keptMediaTokens !== undefined && !(keptMediaTokens >= 0))
+    throw new InputError(`[loadModel] keptMediaTokens: expected a number >= 0, got ${keptMediaTokens}`)
   const kept = { ...load, ...(keptMediaTokens === undefined ? {} : { keptMediaTokens }) }
   const weights = await loadWeights(engine, found.dir, kept)
   return new Policy({ weights, processor, dir: found.dir, engine, load: kept })
@@ -80,7 +82,7 @@ export function loadOptionsOf({ lora, adapterDir }: FoundModel, options: LoadMod
     dtype: chooseDType(options.dtype, device, cpu),
     ...(device === 'cuda' ? { device } : {}),
     trainable: options.trainable ?? true,
-    freezeVision: options.freezeVision ?? lora !== undefined,
+    freezeVision: lora !== undefined || (options.freezeVision ?? false),
     ...(lora ? { lora } : {}),
     ...(adapterDir === undefined ? {} : { adapterDir }),
   }

@@ -29,21 +29,20 @@ export class MediaFeatures {
     private readonly capacity: number,
   ) {}
 
-  /** Runs a pass that reads a batch: media that are kept go without their patches. */
+  /** Runs a pass that reads a batch: media that are kept go without their patches. All of a batch's media are kept, or none. */
   async run<T>({ media, ...forest }: PackedBatch, pass: (batch: Batch) => Promise<T>): Promise<T> {
-    if (this.capacity === 0 || media.length === 0)
-      return pass({ ...forest, ...joinMedia(media), grids: gridsOf(media) })
-    const own = new Map<string, Kept | undefined>(media.map(({ key }) => [key, undefined]))
-    const places = media.map((item) => ({ item, place: this.place(item, own) }))
-    const missing = places.filter(({ place }) => !place?.full)
-    const slots = Int32Array.from(places, ({ place }) => place?.slot ?? -1)
-    const { patches, byteValues } = joinMedia(missing.map(({ item }) => item))
+    const grids = gridsOf(media)
+    const places = this.placesOf(media)
+    if (!places) return pass({ ...forest, ...joinMedia(media), grids })
+    const missing = media.filter(({ key }) => !places.get(key)?.full)
+    const slots = Int32Array.from(media, ({ key }) => places.get(key)?.slot ?? -1)
+    const filled = [...places].filter(([, place]) => !place.full)
     try {
-      const result = await pass({ ...forest, patches, byteValues, grids: gridsOf(media), slots })
-      for (const { place } of missing) if (place) place.full = true
+      const result = await pass({ ...forest, ...joinMedia(missing), grids, slots })
+      for (const [, place] of filled) place.full = true
       return result
     } catch (error) {
-      this.drop(missing.flatMap(({ item, place }) => (place ? [item.key] : [])))
+      this.drop(filled.map(([key]) => key))
       throw error
     }
   }
@@ -53,27 +52,27 @@ export class MediaFeatures {
     this.drop([...this.kept.keys()])
   }
 
-  /** Where an item's features are or will be; undefined: nowhere. `own`: the media of the pass, and the slots that it fills. */
-  private place({ key, grid }: Media, own: Map<string, Kept | undefined>): Kept | undefined {
-    const known = this.kept.get(key)
-    if (known) {
-      // A slot that another pass is about to fill is not there yet; one of this pass is for each of the same media in it.
-      if (!known.full && own.get(key) !== known) return undefined
-      this.kept.delete(key)
-      this.kept.set(key, known)
-      return known
+  /**
+   * Where the media of a pass are or will be; undefined where they do not fit, or another pass is about to fill a slot of theirs.
+   */
+  private placesOf(media: readonly Media[]): Map<string, Kept> | undefined {
+    const items = new Map(media.map((item) => [item.key, tokensOf(item)]))
+    const known = [...items.keys()].flatMap((key) => this.kept.get(key) ?? [])
+    const needed = [...items.values()].reduce((sum, tokens) => sum + tokens, 0)
+    if (items.size === 0 || needed > this.capacity || known.some(({ full }) => !full)) return undefined
+    this.makeRoom(needed - known.reduce((sum, { tokens }) => sum + tokens, 0), items)
+    const places = new Map<string, Kept>()
+    for (const [key, tokens] of items) {
+      const place = this.kept.get(key) ?? { slot: this.slots++, tokens, full: false }
+      if (!this.kept.delete(key)) this.tokens += tokens
+      this.kept.set(key, place)
+      places.set(key, place)
     }
-    const tokens = (grid[0] * grid[1] * grid[2]) / patchesPerToken
-    if (!this.makeRoom(tokens, own)) return undefined
-    const place = { slot: this.slots++, tokens, full: false }
-    this.kept.set(key, place)
-    own.set(key, place)
-    this.tokens += tokens
-    return place
+    return places
   }
 
   /** Drops what was used least recently, but nothing that the coming pass reads or another one fills. */
-  private makeRoom(tokens: number, inUse: ReadonlyMap<string, unknown>): boolean {
+  private makeRoom(tokens: number, inUse: ReadonlyMap<string, unknown>): void {
     const old = [...this.kept].filter(([key, place]) => place.full && !inUse.has(key))
     const gone: string[] = []
     let held = this.tokens
@@ -82,9 +81,7 @@ export class MediaFeatures {
       gone.push(key)
       held -= place.tokens
     }
-    if (held + tokens > this.capacity) return false
     this.drop(gone)
-    return true
   }
 
   private drop(keys: readonly string[]): void {
@@ -96,12 +93,13 @@ export class MediaFeatures {
       return [place.slot]
     })
     if (slots.length === 0) return
-    // Runs after the passes that were asked for before it; a model that is gone has no slots to empty.
-    this.model.dropFeatures(Int32Array.from(slots)).catch(() => {})
+    // Runs after the passes that were asked for before it; a model that is gone, which throws at once, has no slots to empty.
+    const drop = async () => this.model.dropFeatures(Int32Array.from(slots))
+    drop().catch(() => {})
   }
 }
 
-export function joinMedia(media: readonly Media[]): Pick<Batch, 'patches' | 'byteValues'> {
+function joinMedia(media: readonly Media[]): Pick<Batch, 'patches' | 'byteValues'> {
   const patches = new Uint8Array(media.reduce((sum, item) => sum + item.patches.length, 0))
   const byteValues = new Float32Array(media.length * 768)
   let offset = 0
@@ -111,6 +109,10 @@ export function joinMedia(media: readonly Media[]): Pick<Batch, 'patches' | 'byt
     offset += item.patches.length
   })
   return { patches, byteValues }
+}
+
+function tokensOf({ grid: [t, h, w] }: Media): number {
+  return (t * h * w) / patchesPerToken
 }
 
 function gridsOf(media: readonly Media[]): Int32Array {

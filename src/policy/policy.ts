@@ -55,7 +55,7 @@ export interface SampleOptions {
   readonly tokensPerBatch?: number
   /**
    * Keep the prompts' pass for the training pass that comes next, where prompts and answers fit into this many packed rows:
-   * each prompt is then encoded once for both. Changes no result. Default 0: never.
+   * each prompt is then encoded once for both. Changes results by rounding at most. Default 0: never.
    */
   readonly keepPromptsWithin?: number
   readonly signal?: AbortSignal

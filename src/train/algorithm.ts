@@ -71,6 +71,8 @@ export interface Algorithm<S extends Sample> {
   readonly temperature: number
   /** Whether `measure` reads `logitMean`. Default false. */
   readonly logitMean?: boolean
+  /** Its batches name rows by other numbers than the run's dataset has: nothing is read ahead for it. Default false. */
+  readonly hasOwnRows?: boolean
   prepare(indices: readonly number[], run: RunContext): Promise<Prepared<S>>
   /** Before each optimizer step: what in its samples depends on the policy as it is then. */
   readonly refresh?: (units: readonly Unit<S>[], run: RunContext) => Promise<readonly Unit<S>[]>

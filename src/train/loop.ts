@@ -151,10 +151,10 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
 
 /** Starts on the next batch's prompts where a step is the last to learn from its own; a failure counts when they are needed. */
 function encodeAhead<S extends Sample>(
-  { encode, loader, totalSteps, updatesPerBatch }: Job<S>,
+  { algorithm, encode, loader, totalSteps, updatesPerBatch }: Job<S>,
   { batchNumber, step }: { readonly batchNumber: number; readonly step: number },
 ): ReadonlyMap<number, Promise<Prompt>> | undefined {
-  if (step % updatesPerBatch !== 0 || step === totalSteps) return undefined
+  if (algorithm.hasOwnRows || step % updatesPerBatch !== 0 || step === totalSteps) return undefined
   return new Map(
     loader.batch(batchNumber + 1).map((index) => {
       const prompt = encode(index)

@@ -65,5 +65,5 @@ export function unpacking(
       indices.flatMap((block) => blocks[block] ?? []),
       { ...run, dataset, encode },
     )
-  return { ...algorithm, prepare }
+  return { ...algorithm, hasOwnRows: true, prepare }
 }

@@ -74,8 +74,9 @@ describe('media of a frozen vision tower', () => {
     await run(image('A'))
     expect((await run(image('D'), image('C'))).patches).toBe('D')
     expect([...model.kept.values()].sort()).toEqual(['A', 'C', 'D'])
-    expect((await run(image('E', 4), image('A'))).patches).toBe('EEEE')
-    expect(model.kept.size).toBe(3)
+    // A batch that does not fit as a whole is not kept at all, and leaves the others where they are.
+    expect((await run(image('E', 3), image('A'))).patches).toBe('EEEA')
+    expect([...model.kept.values()].sort()).toEqual(['A', 'C', 'D'])
   })
 
   it('bring them every time where the tower learns', async () => {
@@ -96,6 +97,15 @@ describe('media of a frozen vision tower', () => {
     expect((await run(image('A'))).patches).toBe('A')
     features.clear()
     expect((await run(image('A'))).patches).toBe('A')
+  })
+
+  it('do not hide why a pass failed when the model is gone too', async () => {
+    const dropFeatures = () => {
+      throw new Error('[Model] used after dispose()')
+    }
+    const features = new MediaFeatures({ dropFeatures }, 10)
+    const failing = features.run(batchOf(image('A')), () => Promise.reject(new Error('aborted')))
+    await expect(failing).rejects.toThrow('aborted')
   })
 
   it('bring them to a pass that is asked for before the one that keeps them has ended, and twice within one', async () => {

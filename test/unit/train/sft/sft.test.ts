@@ -194,6 +194,16 @@ describe('packing', () => {
     expect(Math.max(...packed.table)).toBeGreaterThan(0.1)
   })
 
+  it('reads every row once', async () => {
+    let reads = 0
+    const encode: SFTTrainerOptions['encode'] = (example, processor) => {
+      reads++
+      return processor.prompt(example.messages)
+    }
+    await sft('counted', { packing: true, maxLength: 17, perDeviceTrainBatchSize: 1 }, { encode })
+    expect(reads).toBe(4)
+  })
+
   it('makes fewer steps of an epoch, and goes on from a checkpoint bit for bit', async () => {
     const args: SFTConfig = {
       packing: true,
