@@ -1,4 +1,4 @@
-// Row counts are rounded up: on the CPU to a few sizes, because oneDNN compiles a kernel for every new shape and keeps it, so
+// Row counts are rounded up: on the CPU to a few sizes, because block kernels are compiled for every new shape and kept, so
 // that batches of ever-new lengths would cost time at each step and memory without end; on a GPU to whole tiles.
 #pragma once
 #include <algorithm>
