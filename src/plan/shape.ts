@@ -3,8 +3,9 @@
  * parameters train. No weights are read. Mirrors native/model/config.cpp and the parameters of native/model.
  */
 import { join } from 'node:path'
+import { isObject, type JsonObject } from '../json.js'
 import type { DType, LoadOptions } from '../native.js'
-import { checkpointError, isObject, type JsonObject, readJson, wholeNumber } from '../processing/json-file.js'
+import { checkpointError, readJson, wholeNumber } from '../processing/json-file.js'
 
 export interface VisionShape {
   readonly depth: number

@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Template } from '@huggingface/jinja'
 import { InputError, messageOf } from '../errors.js'
+import { isObject, type JsonObject } from '../json.js'
 import type { Message } from '../types.js'
-import { checkpointError, isObject, type JsonObject, readOptionalJson } from './json-file.js'
+import { checkpointError, readOptionalJson } from './json-file.js'
 
 export class ChatTemplate {
   readonly #template: Template

@@ -2,9 +2,9 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InputError, nearest } from '../errors.js'
+import { isObject } from '../json.js'
 import type { Message } from '../types.js'
 import type { Frames } from './frames.js'
-import { isObject } from './json-file.js'
 import type { MediaSource } from './media.js'
 
 export interface ConversationOptions {

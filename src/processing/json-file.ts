@@ -3,12 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InputError, messageOf } from '../errors.js'
-
-export type JsonObject = { readonly [key: string]: unknown }
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
+import { isObject, type JsonObject } from '../json.js'
 
 /** The object in `dir/name`, or undefined when there is no such file. Throws InputError when it is not a JSON object. */
 export async function readOptionalJson(dir: string, name: string): Promise<JsonObject | undefined> {

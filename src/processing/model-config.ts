@@ -4,7 +4,8 @@
  * generation_config.json are never read: the published ones are nearly greedy.
  */
 import { join } from 'node:path'
-import { isObject, type JsonObject, readJson, readOptionalJson, wholeNumber } from './json-file.js'
+import { isObject, type JsonObject } from '../json.js'
+import { readJson, readOptionalJson, wholeNumber } from './json-file.js'
 
 export interface ModelConfig {
   readonly imageTokenId: number

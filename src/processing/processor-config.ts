@@ -4,7 +4,8 @@
  * transformers are not the published ones, and would change the number of tokens silently.
  */
 import { join } from 'node:path'
-import { checkpointError, isObject, type JsonObject, positiveNumber, readOptionalJson } from './json-file.js'
+import { isObject, type JsonObject } from '../json.js'
+import { checkpointError, positiveNumber, readOptionalJson } from './json-file.js'
 
 export interface MediaSettings {
   /** Limits of height x width of a frame after resizing. */

@@ -1,7 +1,8 @@
 /** Text to token ids and back, by the checkpoint's own tokenizer.json. Nothing is added: no BOS, no EOS. */
 import { Tokenizer as HubTokenizer } from '@huggingface/tokenizers'
 import { messageOf } from '../errors.js'
-import { checkpointError, type JsonObject, readJson, readOptionalJson } from './json-file.js'
+import type { JsonObject } from '../json.js'
+import { checkpointError, readJson, readOptionalJson } from './json-file.js'
 
 export interface DecodeOptions {
   /** Leave out special tokens such as <|im_end|> (default false). */

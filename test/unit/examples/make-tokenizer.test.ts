@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { trainTokenizer } from '../../../examples/demo/make-tokenizer.js'
-import { isObject } from '../../../src/processing/json-file.js'
+import { isObject } from '../../../src/json.js'
 import { Tokenizer } from '../../../src/processing/tokenizer.js'
 
 const TEXTS = [
