@@ -49,6 +49,11 @@ export class InputError extends VsgrpoError {
   }
 }
 
+/** A file or row of data is not as it should be; the message starts with the place. */
+export function dataError(message: string, cause?: unknown): InputError {
+  return new InputError(message, { code: 'ERR_VSGRPO_DATA', cause })
+}
+
 /** The run was stopped by its AbortSignal. The command line exits with 130. */
 export class AbortedError extends VsgrpoError {
   override readonly name = 'AbortedError'
@@ -61,6 +66,11 @@ export class AbortedError extends VsgrpoError {
 /** The text of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** What JSON.parse threw, on one line: it quotes the text, whatever is in it. */
+export function parserWords(error: unknown): string {
+  return messageOf(error).replace(/[\p{Cc}\u2028\u2029]/gu, ' ')
 }
 
 const systemWords: Readonly<Record<string, string>> = {

@@ -227,6 +227,15 @@ export interface MemoryInUse {
   readonly gpu?: GpuMemory
 }
 
+export interface BuildInfo {
+  readonly libtorch: string
+  /** The widest vectors that libtorch uses here: 'AVX2', 'AVX512', … */
+  readonly cpu: string
+  /** Whether this processor multiplies bfloat16 in hardware (AVX512-BF16, and so AMX). */
+  readonly bfloat16: boolean
+  readonly threads: number
+}
+
 export interface Addon {
   readonly Model: { load(dir: string, options: LoadOptions): Promise<NativeModel> }
   readonly Optimizer: new (model: NativeModel, options: OptimizerOptions) => NativeOptimizer
@@ -240,7 +249,7 @@ export interface Addon {
   memory(): Promise<MemoryInUse>
   /** Loads what a GPU needs; rejects with code NO_CUDA, which says what is missing. */
   gpuMemory(): Promise<GpuMemory>
-  buildInfo(): { readonly libtorch: string; readonly cpu: string; readonly threads: number }
+  buildInfo(): BuildInfo
   /** Live native handles, for leak tests. */
   handles(): { readonly models: number; readonly forwards: number; readonly optimizers: number }
 }

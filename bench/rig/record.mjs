@@ -54,7 +54,7 @@ export function readOptions(args, own = {}) {
  */
 export function dtypeOf({ dtype }) {
   if (dtype !== 'auto') return dtype
-  return /amx|avx512[_-]?bf16/i.test(loadAddon().buildInfo().cpu) ? 'bfloat16' : 'float32'
+  return loadAddon().buildInfo().bfloat16 ? 'bfloat16' : 'float32'
 }
 
 /** Builds what our side runs, unless VSGRPO_ADDON names a build of the addon. */

@@ -5,10 +5,6 @@
 #include <cstdlib>
 #include <unistd.h>
 
-#ifdef __x86_64__
-#include <cpuid.h>
-#endif
-
 #include <malloc.h>
 
 #include "addon/convert.h"
@@ -16,6 +12,7 @@
 #include "addon/memory.h"
 #include "addon/wraps.h"
 #include "core/check.h"
+#include "ops/bf16_gemm.h"
 
 namespace vsgrpo {
 namespace {
@@ -72,20 +69,11 @@ Napi::Value grpo_loss_at(const Napi::CallbackInfo& info) {
   });
 }
 
-// 'amx' and 'avx512-bf16' have fast bfloat16 matrix products; else what libtorch itself dispatches to.
-std::string cpu_name() {
-#ifdef __x86_64__
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & (1u << 22))) return "amx";
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & (1u << 5))) return "avx512-bf16";
-#endif
-  return at::get_cpu_capability();
-}
-
 Napi::Value build_info(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(info.Env());
   out.Set("libtorch", VSGRPO_TORCH_VERSION);
-  out.Set("cpu", cpu_name());
+  out.Set("cpu", at::get_cpu_capability());
+  out.Set("bfloat16", bf16::available());
   out.Set("threads", at::get_num_threads());
   return out;
 }

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { Dataset } from '../data/index.js'
 import { preferencePairs } from '../data/pairs.js'
-import { InputError } from '../errors.js'
+import { dataError } from '../errors.js'
 import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
 import { resolveDPOConfig } from '../train/dpo/config.js'
 import { DPOTrainer } from '../train/trainer.js'
@@ -54,10 +54,9 @@ function refuseQuestions(dataset: Dataset): void {
   if (dataset.length === 0) return
   const { chosen, rejected, answer, completion } = dataset.get(0)
   if (chosen !== undefined || rejected !== undefined || (answer ?? completion) === undefined) return
-  throw new InputError(
+  throw dataError(
     `${dataset.where?.(0)}: chosen, rejected: expected two answers, got a question with its answer; ` +
       'give both, or have wrong answers made: pairs: { hardness: hard }',
-    { code: 'ERR_VSGRPO_DATA' },
   )
 }
 

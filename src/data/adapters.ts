@@ -3,7 +3,7 @@
  * images, videos, solution, completion, chosen, rejected), R1-V's and Video-R1's (problem, solution), LLaVA's
  * (conversations). Pure; columns that are not understood pass through.
  */
-import { InputError } from '../errors.js'
+import { dataError } from '../errors.js'
 import { isObject, isStrings, type JsonObject, shortened } from '../json.js'
 import { wrong } from './row.js'
 
@@ -53,9 +53,8 @@ export function detectForm(row: Row, context: AdaptContext): RowForm {
   if (row.prompt !== undefined || (row.chosen !== undefined && row.rejected !== undefined)) return 'trl'
   const names = Object.keys(row)
   const got = names.length > 0 ? shortened(names.slice(0, 8).join(', ')) : 'no columns'
-  throw new InputError(
+  throw dataError(
     `${context.where}: messages: expected a list of messages, or the columns prompt (TRL), problem and solution (R1-V) or conversations (LLaVA), got ${got}`,
-    { code: 'ERR_VSGRPO_DATA' },
   )
 }
 

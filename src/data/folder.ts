@@ -1,7 +1,8 @@
 /** Which files of a folder are data: JSON Lines and parquet, laid out as data sets on the Hugging Face Hub are. */
+
 import { readdirSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { dataError } from './stream-lines.js'
+import { dataError } from '../errors.js'
 
 /** A split by the words in a file's path that mean it. */
 const splits: Readonly<Record<string, readonly string[]>> = {

@@ -3,7 +3,7 @@
  * rejected. Numbers are off by a ratio, directions by an angle, orders by how much is displaced, objects are others of the
  * scene. A row's wrong answer is a function of (seed, index) alone.
  */
-import { InputError } from '../errors.js'
+import { dataError, InputError } from '../errors.js'
 import type { Example } from '../types.js'
 import { type Dataset, placeOf } from './dataset.js'
 import { type Random, randomStream } from './scenes/random.js'
@@ -65,9 +65,8 @@ export function preferencePairs(dataset: Dataset, options: PairOptions = {}): Da
       const wrong = wrongAnswers(row, right, { ratio, random, objects: objects.get(sceneOf(row)) ?? new Set() })
       const rejected = pick(wrong, hardness, random)
       if (rejected !== undefined) return { ...row, chosen: right, rejected }
-      throw new InputError(
+      throw dataError(
         `${placeOf(dataset, index)}: answer: expected a number, a direction, an order or one of several options or objects, got '${right}'; give the row its own chosen and rejected`,
-        { code: 'ERR_VSGRPO_DATA' },
       )
     },
   }

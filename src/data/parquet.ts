@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import zlib from 'node:zlib'
-import { InputError, messageOf } from '../errors.js'
+import { dataError, type InputError, messageOf } from '../errors.js'
 import type { RawRow } from './rows.js'
 
 export interface ParquetOptions {
@@ -60,7 +60,7 @@ function checkCodecs({ row_groups: groups }: Metadata, path: string): void {
     if (codec === undefined || known.includes(codec)) continue
     const cure =
       codec === 'ZSTD' ? 'use Node 22.15 or later, or write the file with snappy' : 'write the file with snappy'
-    throw new InputError(`${path}: expected columns in ${known.join(', ')}, got ${codec}; ${cure}`, data)
+    throw dataError(`${path}: expected columns in ${known.join(', ')}, got ${codec}; ${cure}`)
   }
 }
 
@@ -69,16 +69,10 @@ async function reading<T>(where: string, step: () => Promise<T>): Promise<T> {
     return await step()
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
-      throw new InputError(`cannot read ${where}: no such file; give the path of a parquet file`, {
-        ...data,
-        cause: error,
-      })
+      throw dataError(`cannot read ${where}: no such file; give the path of a parquet file`, error)
     }
     const reason = messageOf(error)
-    throw new InputError(`${where}: expected a whole parquet file: ${reason}; fetch it again`, {
-      ...data,
-      cause: error,
-    })
+    throw dataError(`${where}: expected a whole parquet file: ${reason}; fetch it again`, error)
   }
 }
 
@@ -115,9 +109,8 @@ function plain(value: unknown, place: Place): unknown {
 function saveMedia(bytes: Uint8Array, path: unknown, place: Place): string {
   const { mediaDir } = place
   if (mediaDir === undefined) {
-    throw new InputError(
+    throw dataError(
       `${place.where}: ${place.field}: the file holds its media as bytes; say where to put them: mediaDir`,
-      data,
     )
   }
   const name = createHash('sha256').update(bytes).digest('hex').slice(0, 32)
@@ -144,8 +137,6 @@ function endingOf(bytes: Uint8Array, path: unknown): string {
   return known?.[2] ?? (typeof path === 'string' ? extname(path) : '')
 }
 
-const data = { code: 'ERR_VSGRPO_DATA' } as const
-
 function wrong({ where, field }: Place, expected: string, got: string): InputError {
-  return new InputError(`${where}: ${field}: expected ${expected}, got ${got}`, data)
+  return dataError(`${where}: ${field}: expected ${expected}, got ${got}`)
 }

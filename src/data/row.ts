@@ -4,7 +4,7 @@
  * take theirs from the `images` / `videos` columns in order. Other columns pass through.
  */
 import { resolve } from 'node:path'
-import { InputError } from '../errors.js'
+import { dataError, type InputError } from '../errors.js'
 import { isObject, isStrings, shown } from '../json.js'
 import type { ContentPart, Example, Message } from '../types.js'
 
@@ -110,9 +110,8 @@ function checkSupply(supply: Supply, offered: { image: number; video: number }, 
   for (const kind of ['image', 'video'] as const) {
     const used = offered[kind] - supply[kind].length
     if (used > 0 && supply[kind].length > 0) {
-      throw new InputError(
+      throw dataError(
         `${context.where}: expected as many {"type": "${kind}"} placeholders as ${kind}s, got ${used} for ${offered[kind]}`,
-        { code: 'ERR_VSGRPO_DATA' },
       )
     }
   }
@@ -151,9 +150,8 @@ function checkScalar(row: Record<string, unknown>, field: 'id' | 'answer', conte
 }
 
 function missingMedia(kind: 'image' | 'video', field: string, context: RowContext): InputError {
-  return new InputError(
+  return dataError(
     `${context.where}: ${field}: more ${kind} placeholders than ${kind}s; give each its path ("${kind}": "…") or list them in "${kind}s"`,
-    { code: 'ERR_VSGRPO_DATA' },
   )
 }
 
@@ -164,5 +162,5 @@ export function wrong(
   expected: string,
   value: unknown,
 ): InputError {
-  return new InputError(`${where}: ${field}: expected ${expected}, got ${shown(value)}`, { code: 'ERR_VSGRPO_DATA' })
+  return dataError(`${where}: ${field}: expected ${expected}, got ${shown(value)}`)
 }

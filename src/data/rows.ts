@@ -3,12 +3,11 @@
  * none is lost in silence.
  */
 import { dirname, resolve } from 'node:path'
-import { InputError } from '../errors.js'
+import { dataError, InputError } from '../errors.js'
 import type { Example } from '../types.js'
 import { adaptRow, type RowForm } from './adapters.js'
 import type { Dataset } from './dataset.js'
 import { parseRow } from './row.js'
-import { dataError } from './stream-lines.js'
 
 /** A row as the file has it. */
 export interface RawRow {

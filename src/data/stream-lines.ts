@@ -2,9 +2,10 @@
  * The lines of a text file of any size, read a megabyte at a time: memory does not grow with the file. Only \n ends a line
  * (U+2028 may stand inside a JSON string); a byte order mark, carriage returns and blank lines are left out.
  */
+
 import { isUtf8 } from 'node:buffer'
 import { closeSync, openSync, readSync } from 'node:fs'
-import { InputError, messageOf } from '../errors.js'
+import { dataError, type InputError, messageOf, parserWords } from '../errors.js'
 
 export interface Line {
   /** Counted from 1, blank ones too. */
@@ -67,14 +68,8 @@ export function parseLine(bytes: Buffer, where: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    // The parser quotes the line, whatever is in it.
-    const reason = messageOf(error).replace(/[\p{Cc}\u2028\u2029]/gu, ' ')
-    throw dataError(`${where}: not a JSON object: ${reason}; write one whole object per line`, error)
+    throw dataError(`${where}: not a JSON object: ${parserWords(error)}; write one whole object per line`, error)
   }
-}
-
-export function dataError(message: string, cause?: unknown): InputError {
-  return new InputError(message, { code: 'ERR_VSGRPO_DATA', cause })
 }
 
 /** An open file, or an InputError that says how to mend it. */

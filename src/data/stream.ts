@@ -1,11 +1,11 @@
 /** Rows of JSON files of any size, one at a time. */
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { messageOf } from '../errors.js'
+import { dataError, messageOf } from '../errors.js'
 import type { Example } from '../types.js'
 import { type RawRow, RowGate, type RowOptions, readExample } from './rows.js'
 import { checkShard } from './shard.js'
-import { dataError, fileLines, parseLine } from './stream-lines.js'
+import { fileLines, parseLine } from './stream-lines.js'
 
 export interface StreamOptions extends RowOptions {
   /** This process and how many there are: rows rank, rank + worldSize, … Default 0 of 1. */

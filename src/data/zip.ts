@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { crc32 } from 'node:zlib'
 import { type Entry, openPromise, type ZipFile } from 'yauzl'
-import { AbortedError, InputError, messageOf } from '../errors.js'
+import { AbortedError, dataError, type InputError, messageOf } from '../errors.js'
 
 export class ZipArchive {
   private constructor(
@@ -95,5 +95,5 @@ async function reading<T>(where: string, step: () => Promise<T>): Promise<T> {
 }
 
 function damaged(where: string, what: string, cause?: unknown): InputError {
-  return new InputError(`${where}: ${what}`, { code: 'ERR_VSGRPO_DATA', cause })
+  return dataError(`${where}: ${what}`, cause)
 }

@@ -1,5 +1,5 @@
 /** Predictions that some model wrote: rows { "id", "prediction" }, one for each question and no question twice. */
-import { InputError } from '../errors.js'
+import { dataError, type InputError } from '../errors.js'
 import { listed, readId } from './vsi-bench/questions.js'
 
 interface Row {
@@ -53,5 +53,5 @@ function readPrediction(value: unknown, where: string): { id: string; text: stri
 }
 
 function fault(message: string): InputError {
-  return new InputError(message, { code: 'ERR_VSGRPO_DATA' })
+  return dataError(message)
 }

@@ -74,7 +74,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const shape = await readShape(found.dir)
   const processor = await Processor.load(found.dir, { ...options.processor, cacheBytes: 0 })
   const engine = native()
-  const load = loadOptionsOf(found, options, engine.buildInfo().cpu)
+  const load = loadOptionsOf(found, options, engine.buildInfo().bfloat16)
   const rows = await measureRows(trainDataset, processor, { ...steps.config, answers: steps.answers })
   const available = options.availableBytes ?? availableBytes()
   const { longest, mean } = workloads(shape, steps, rows, { length: trainDataset.length, ...options })

@@ -46,7 +46,7 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
   // Before the processor: its image work takes whichever addon is loaded.
   const engine = native(deviceOf(options))
   const processor = await Processor.load(found.dir, options.processor)
-  const load = loadOptionsOf(found, options, engine.buildInfo().cpu)
+  const load = loadOptionsOf(found, options, engine.buildInfo().bfloat16)
   const { keptMediaTokens } = options
   if (keptMediaTokens !== undefined && !(keptMediaTokens >= 0))
     throw new InputError(`[loadModel] keptMediaTokens: expected a number >= 0, got ${keptMediaTokens}`)
@@ -76,10 +76,14 @@ export function findModel(name: string, options: LoadModelOptions): FoundModel {
 }
 
 /** How the engine is to load the weights, on this processor. */
-export function loadOptionsOf({ lora, adapterDir }: FoundModel, options: LoadModelOptions, cpu: string): LoadOptions {
+export function loadOptionsOf(
+  { lora, adapterDir }: FoundModel,
+  options: LoadModelOptions,
+  cpuBfloat16: boolean,
+): LoadOptions {
   const device = deviceOf(options)
   return {
-    dtype: chooseDType(options.dtype, device, cpu),
+    dtype: chooseDType(options.dtype, device, cpuBfloat16),
     ...(device === 'cuda' ? { device } : {}),
     trainable: options.trainable ?? true,
     freezeVision: lora !== undefined || (options.freezeVision ?? false),
@@ -119,8 +123,7 @@ function deviceOf({ device }: LoadModelOptions): Device {
   return device === 'cuda' ? 'cuda' : 'cpu'
 }
 
-function chooseDType(dtype: LoadModelOptions['dtype'], device: Device, cpu: string): DType {
+function chooseDType(dtype: LoadModelOptions['dtype'], device: Device, cpuBfloat16: boolean): DType {
   if (dtype !== undefined && dtype !== 'auto') return dtype
-  if (device === 'cuda') return 'bfloat16'
-  return /amx|avx512[_-]?bf16/i.test(cpu) ? 'bfloat16' : 'float32'
+  return device === 'cuda' || cpuBfloat16 ? 'bfloat16' : 'float32'
 }

@@ -181,7 +181,7 @@ console.log(JSON.stringify([model.info().trainable, loaded - begun, rss() - load
   })
 
   it.each([false, true])('say what a forward pass keeps, checkpointing %s, within 3 % and 4 MB', async (checkpoint) => {
-    const dtype = /avx512-bf16|amx/.test(native().buildInfo().cpu) ? 'bfloat16' : 'float32'
+    const dtype = native().buildInfo().bfloat16 ? 'bfloat16' : 'float32'
     const sum = (bytes: readonly number[]) => bytes.reduce((total, each) => total + each, 0)
     const last = lastLayerBytes(shape, dtype)
     const whole = 7 * rows * sum(layerBytes(shape, { dtype })) + rows * sum(last.row) + targets * sum(last.target)

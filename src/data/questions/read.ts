@@ -1,7 +1,9 @@
 /** Questions from a JSON Lines file in the benchmark's fields, and the answers to all of them. */
+
 import { z } from 'zod'
+import { dataError } from '../../errors.js'
 import { checked, text } from '../scenes/fields.js'
-import { dataError, parseJson, readText } from '../scenes/json-text.js'
+import { parseJson, readText } from '../scenes/json-text.js'
 import { type Definition, measureOf } from '../scenes/measure.js'
 import type { Scenes } from '../scenes/record.js'
 import { answerQuestion, type GivenQuestion } from './answer.js'

@@ -1,7 +1,8 @@
 /** Parsed JSON against a schema; every error names the place, what was expected and what came. */
+
 import { z } from 'zod'
+import { dataError } from '../../errors.js'
 import { shown } from '../../json.js'
-import { dataError } from './json-text.js'
 
 /** Messages of the schemas say what is expected. */
 export const text = z.string('a string')

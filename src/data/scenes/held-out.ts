@@ -1,5 +1,5 @@
 /** Scenes that nobody may train on: those that VSI-Bench and ScanNet's benchmark test on. */
-import { dataError } from './json-text.js'
+import { dataError } from '../../errors.js'
 import type { Scenes } from './record.js'
 import { scanNetValidationPlaces, vsiBenchArkitScenes, vsiBenchScanNetPlusPlus } from './test-scenes.js'
 

@@ -2,13 +2,9 @@
  * JSON files that people and other programs made: what is wrong with one is told with the place in it. Equal keys, of which
  * JSON.parse silently keeps the last, are an error here.
  */
-import { readFileSync } from 'node:fs'
-import { InputError, messageOf } from '../../errors.js'
 
-/** The error of a data file; the message starts with the place. */
-export function dataError(message: string, cause?: unknown): InputError {
-  return new InputError(message, { code: 'ERR_VSGRPO_DATA', cause })
-}
+import { readFileSync } from 'node:fs'
+import { dataError, messageOf, parserWords } from '../../errors.js'
 
 /** Reads and parses a file. Throws an InputError that names it. */
 export function readJsonFile(file: string): unknown {
@@ -49,9 +45,7 @@ export function parseJson(text: string, where: string): unknown {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    // The parser quotes the text, whatever is in it.
-    const reason = messageOf(error).replace(/[\p{Cc}\u2028\u2029]/gu, ' ')
-    throw dataError(`${where}: ${findFault(text) ?? 'not JSON'} (${reason})`, error)
+    throw dataError(`${where}: ${findFault(text) ?? 'not JSON'} (${parserWords(error)})`, error)
   }
   const fault = findFault(text)
   if (fault !== undefined) throw dataError(`${where}: ${fault}`)

@@ -1,5 +1,6 @@
 /** The vertices of a PLY file, ASCII or binary. Other elements that follow them are not read. */
-import { dataError, readBytes } from './json-text.js'
+import { dataError } from '../../errors.js'
+import { readBytes } from './json-text.js'
 import type { Points } from './points.js'
 
 /** Bytes and reader of every scalar type. */

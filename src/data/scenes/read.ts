@@ -1,8 +1,10 @@
 /** Scene records from what is on disk: files in the unified form (VSI-Bench's, our rooms') and folders of ScanNet scans. */
+
 import { existsSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
+import { dataError } from '../../errors.js'
 import { checkScenes } from './check.js'
-import { dataError, readJsonFile } from './json-text.js'
+import { readJsonFile } from './json-text.js'
 import type { SceneRecord } from './record.js'
 import { readScan, scansIn } from './scannet.js'
 import type { Vocabulary } from './scannet-categories.js'

@@ -1,7 +1,9 @@
 /** The small files of a ScanNet scan: segments, objects, axis alignment, and the table of labels that all scans share. */
+
 import { z } from 'zod'
+import { dataError } from '../../errors.js'
 import { checked, text, whole, wrong } from './fields.js'
-import { dataError, readJsonFile, readText } from './json-text.js'
+import { readJsonFile, readText } from './json-text.js'
 
 export interface ScanObject {
   readonly id: number

@@ -2,10 +2,11 @@
  * ScanNet scans to scene records. A scan is a folder <scene>/ with <scene>_vh_clean_2.ply,
  * <scene>_vh_clean_2.0.010000.segs.json, <scene>.aggregation.json and <scene>.txt, as ScanNet's download lays it out.
  */
+
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { dataError } from '../../errors.js'
 import { floorArea } from './alpha-shape.js'
-import { dataError } from './json-text.js'
 import { minimalBox } from './minimal-box.js'
 import { readPlyPoints } from './ply.js'
 import { type Points, pickPoints, transform } from './points.js'

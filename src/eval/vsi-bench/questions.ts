@@ -1,5 +1,5 @@
 /** VSI-Bench's question rows, checked one by one before anything is asked: a mistake names file, line and field. */
-import { InputError, nearest } from '../../errors.js'
+import { dataError, type InputError, nearest } from '../../errors.js'
 import type { Message } from '../../types.js'
 import { float, strip } from './python.js'
 import { isNumeric, type QuestionType, questionTypes } from './tasks.js'
@@ -46,7 +46,7 @@ export function readQuestions(rows: Iterable<Row>, name: string): Question[] {
     seen.set(String(question.id), question.where)
     questions.push(question)
   }
-  if (questions.length === 0) throw new InputError(`${name}: expected at least one question, got an empty file`, data)
+  if (questions.length === 0) throw dataError(`${name}: expected at least one question, got an empty file`)
   checkPruned(questions)
   return questions
 }
@@ -56,7 +56,7 @@ export function withPrunedIds(questions: readonly Question[], ids: ReadonlySet<s
   const known = new Set(questions.map(({ id }) => String(id)))
   const strange = [...ids].filter((id) => !known.has(id))
   if (strange.length === ids.size) {
-    throw new InputError(`${name}: expected ids of the questions, one a line, got ${listed(strange)}`, data)
+    throw dataError(`${name}: expected ids of the questions, one a line, got ${listed(strange)}`)
   }
   return questions.map((question) => ({ ...question, pruned: ids.has(String(question.id)) }))
 }
@@ -64,13 +64,12 @@ export function withPrunedIds(questions: readonly Question[], ids: ReadonlySet<s
 /** The Debiased subset's questions. Throws an InputError where the rows do not say which are pruned. */
 export function debiased(questions: readonly Question[], name: string): Question[] {
   if (questions.some(({ pruned }) => pruned === undefined)) {
-    throw new InputError(
+    throw dataError(
       `${name}: the Debiased subset needs to know which questions are pruned: expected rows with the column "pruned", as VSI-Bench has it since November 2025, or --pruned-ids with its pruned_ids.txt`,
-      data,
     )
   }
   const kept = questions.filter(({ pruned }) => pruned === false)
-  if (kept.length === 0) throw new InputError(`${name}: all ${questions.length} questions are pruned`, data)
+  if (kept.length === 0) throw dataError(`${name}: all ${questions.length} questions are pruned`)
   return kept
 }
 
@@ -157,10 +156,8 @@ function checkPruned(questions: readonly Question[]): void {
   throw bad(silent.where, 'pruned', 'true or false, as other rows have it', 'nothing')
 }
 
-const data = { code: 'ERR_VSGRPO_DATA' } as const
-
 function bad(where: string, field: string, expected: string, got: string): InputError {
-  return new InputError(`${where}: ${field}: expected ${expected}, got ${got}`, data)
+  return dataError(`${where}: ${field}: expected ${expected}, got ${got}`)
 }
 
 function show(value: unknown): string {
