@@ -1,7 +1,8 @@
 /**
  * Checkpoints of a run: `checkpoints/step-N` is a Hugging Face folder (with LoRA: the adapter's) plus `trainer.json`,
- * `optimizer.safetensors` and, between two updates on the same completions, `samples.json`. A checkpoint is whole or not
- * there; going on from it gives the same numbers as never having stopped.
+ * `optimizer.safetensors` and, where completions are still to be learned from (between two updates on the same ones, and in
+ * `failed-step-N`), `samples.json`. A checkpoint is whole or not there; going on from it gives the same numbers as never
+ * having stopped.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -149,14 +150,19 @@ export async function readPending<S extends Sample>(
 ): Promise<Prepared<S> | undefined> {
   if (!existsSync(join(dir, samplesFile))) return undefined
   const saved = readJson(dir, samplesFile, { accepts: isSaved<S>, revive: reviveArray })
-  const withPrompt = async (unit: Saved<S>) => ({ ...unit, prompt: await encode(unit.index) })
-  return { updates: await Promise.all(saved.map((units) => Promise.all(units.map(withPrompt)))), tokens: 0 }
+  const withPrompt = async (unit: SavedUnit<S>) => ({ ...unit, prompt: await encode(unit.index) })
+  return { ...saved, updates: await Promise.all(saved.updates.map((units) => Promise.all(units.map(withPrompt)))) }
 }
 
-type Saved<S extends Sample> = Omit<Unit<S>, 'prompt'>
+/** `samples.json`. Prompts are left out: they come from the dataset again. */
+interface Saved<S extends Sample> extends Pick<Prepared<S>, 'tokens' | 'rows'> {
+  readonly updates: readonly (readonly SavedUnit<S>[])[]
+}
+type SavedUnit<S extends Sample> = Omit<Unit<S>, 'prompt'>
 
-function isSaved<S extends Sample>(value: unknown): value is Saved<S>[][] {
-  return Array.isArray(value) && value.every(Array.isArray)
+function isSaved<S extends Sample>(value: unknown): value is Saved<S> {
+  if (!isObject(value) || typeof value.tokens !== 'number') return false
+  return Array.isArray(value.updates) && value.updates.every(Array.isArray)
 }
 
 /** A JSON file of a checkpoint, of the shape that is expected there; anything else is damage (`isDamage`). */
@@ -184,9 +190,9 @@ function damage(dir: string, what: string, cause?: unknown): InputError {
   })
 }
 
-/** Prompts are left out: they come from the dataset again. */
-function packSamples<S extends Sample>({ updates }: Prepared<S>): string {
-  const saved = updates.map((units) => units.map(({ index, samples }) => ({ index, samples })))
+function packSamples<S extends Sample>({ updates, tokens, rows }: Prepared<S>): string {
+  const units = updates.map((update) => update.map(({ index, samples }) => ({ index, samples })))
+  const saved: Saved<S> = { tokens, rows, updates: units }
   return JSON.stringify(saved, (_, value: unknown) => {
     if (value instanceof Float32Array) return { float32: toBase64(value) }
     if (value instanceof Int32Array) return { int32: toBase64(value) }

@@ -126,8 +126,7 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   const run = { ...job, encode, batchNumber, step: progress.step + 1, meter, further }
   checkAborted(job.signal)
   let { pending } = progress
-  const prepares = progress.step % job.updatesPerBatch === 0 || !pending
-  if (prepares || !pending) {
+  if (!pending) {
     pending = await job.algorithm.prepare(job.loader.batch(batchNumber), run)
     for (const message of pending.warnings ?? []) yield { type: 'warning', message }
   }
@@ -137,13 +136,14 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   await takeUpdate(job, units, run, learningRate(job, progress.step))
   const step = run.step
   progress.step = step
-  progress.numTokens += prepares ? pending.tokens : 0
+  const isFirst = (step - 1) % job.updatesPerBatch === 0
+  progress.numTokens += isFirst ? pending.tokens : 0
   progress.pending = step % job.updatesPerBatch === 0 ? undefined : { updates: rest, tokens: pending.tokens }
   const seconds = (job.now() - begunAt) / 1000
   const tokens = countTokens(sequencesOf(units))
   measureStep(job, progress, { seconds, tokens })
   const { rows = [] } = pending
-  if (prepares && rows.length > 0) yield { type: 'completions', step, rows }
+  if (isFirst && rows.length > 0) yield { type: 'completions', step, rows }
   if (step % job.config.loggingSteps === 0 || step === job.totalSteps) {
     yield* logStep(job, progress, tokens / seconds)
   }

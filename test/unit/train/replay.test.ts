@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { VsgrpoError } from '../../../src/errors.js'
 import { grpoLoss } from '../../../src/losses/grpo.js'
+import type { RewardFunc } from '../../../src/rewards/reward.js'
 import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import type { CustomLoss } from '../../../src/train/grpo/custom-loss.js'
 import { GRPOTrainer, type GRPOTrainerOptions } from '../../../src/train/trainer.js'
@@ -60,7 +61,7 @@ describe('a loss that becomes NaN', () => {
       expect(readdirSync(checkpoints)).toEqual(['failed-step-3'])
       const folder = join(checkpoints, 'failed-step-3')
       expect(readdirSync(folder)).toContain('samples.json')
-      const [update] = JSON.parse(readFileSync(join(folder, 'samples.json'), 'utf8'))
+      const [update] = JSON.parse(readFileSync(join(folder, 'samples.json'), 'utf8')).updates
       expect(update).toHaveLength(4)
       expect(JSON.parse(readFileSync(join(folder, 'trainer.json'), 'utf8'))).toMatchObject({ step: 2 })
       expect(JSON.parse(readFileSync(join(folder, 'model.safetensors'), 'utf8'))).toEqual([...table(before.policy)])
@@ -86,6 +87,22 @@ describe('a loss that becomes NaN', () => {
       expect(losses[0]).toEqual(losses[1]?.slice(2))
     },
   )
+
+  it('is seen with the samples and rewards of that time, where the rewards would not come out again', async () => {
+    const lucky: RewardFunc = ({ ids }) => ids.length + Math.random()
+    const failing = await start('failing', {}, { loss: breaking(3, 'loss'), rewardFuncs: [lucky] })
+    await failureOf(failing.trainer.train())
+    const resumeFromCheckpoint = join(place.dir, 'failing', 'checkpoints', 'failed-step-3')
+    const saved = JSON.parse(readFileSync(join(resumeFromCheckpoint, 'samples.json'), 'utf8'))
+
+    const cured = await start('failing', { maxSteps: 3 }, { loss: healthy, rewardFuncs: [lucky] })
+    const events = await collect(cured.trainer.events({ resumeFromCheckpoint }))
+    const rows = events.flatMap((event) => (event.type === 'completions' ? event.rows : []))
+    expect(rows).toEqual(saved.rows)
+    expect(rows).toHaveLength(32)
+    const { numTokens } = JSON.parse(readFileSync(join(resumeFromCheckpoint, 'trainer.json'), 'utf8'))
+    expect(stepMetrics(events)[0]?.num_tokens).toBe(numTokens + saved.tokens)
+  })
 
   it('is never taken for the newest checkpoint', async () => {
     const failing = await start('failing', { saveSteps: 2 }, { loss: breaking(3, 'loss') })
