@@ -9,6 +9,7 @@ import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
 import { InputError, nearest, systemCause } from '../errors.js'
 import { camelCase } from '../train/fields.js'
+import { cureOfForeign } from '../train/foreign-options.js'
 
 /** Names that a configuration may have: a list of keys, each with the keys below it, or null for any value. */
 export interface Shape {
@@ -192,7 +193,8 @@ function unknownName(shape: Shape, written: string, where: string): InputError {
   const below = parts.length === 1 ? Object.keys(shape.args ?? {}) : []
   const close = nearest(last, [...names, ...below])
   const all = [names, below].filter(({ length }) => length > 0).map((some) => [...some].sort().join(', '))
-  const cure = close ? `did you mean ${close}?` : `known are ${all.join('; and below args: ')}`
+  const cure =
+    cureOfForeign(last) ?? (close ? `did you mean ${close}?` : `expected one of ${all.join('; or below args: ')}`)
   return new InputError(`${where}${written}: there is no such option; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
 }
 

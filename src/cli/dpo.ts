@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { Dataset } from '../data/index.js'
 import { preferencePairs } from '../data/pairs.js'
 import { dataError } from '../errors.js'
-import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
+import { checkSyncRefModel, checkTraining } from '../train/checks.js'
 import { resolveDPOConfig } from '../train/dpo/config.js'
 import { DPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
@@ -28,7 +28,7 @@ async function prepare(config: Config): Promise<Training> {
   const trainDataset = withPairs(config, await readDataset(config, 'trainDataset'))
   const evalRows = await readDataset(config, 'evalDataset')
   const evalDataset = evalRows && withPairs(config, evalRows)
-  locating(config, () => checkBestModel(args, evalDataset))
+  locating(config, () => checkTraining(args, evalDataset))
   locating(config, () => checkSyncRefModel(args, modelOptions(config).lora))
   return {
     algorithm: 'dpo',

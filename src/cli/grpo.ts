@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { InputError } from '../errors.js'
 import { checkWeights } from '../rewards/combine.js'
-import { checkBestModel, checkSyncRefModel } from '../train/checks.js'
+import { checkSyncRefModel, checkTraining } from '../train/checks.js'
 import { resolveGRPOConfig } from '../train/grpo/config.js'
 import { GRPOTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
@@ -28,7 +28,7 @@ async function prepare(config: Config): Promise<Training> {
   const rewardWeights = checkWeights(rewardFuncs, readWeights(config, rewardFuncs.length))
   const trainDataset = await readDataset(config, 'trainDataset')
   const evalDataset = await readDataset(config, 'evalDataset')
-  locating(config, () => checkBestModel(args, evalDataset))
+  locating(config, () => checkTraining(args, evalDataset))
   locating(config, () => checkSyncRefModel(args, modelOptions(config).lora))
   return {
     algorithm: 'grpo',

@@ -20,6 +20,7 @@ export const commonShape: Shape = {
   dtype: null,
   lora: { r: null, alpha: null, targetModules: null, dropout: null, seed: null },
   freezeVision: null,
+  keptMediaTokens: null,
   processor: null,
   ropeCompat: null,
   sampling: Object.fromEntries(samplingNames.map((name) => [name, null])),
@@ -45,6 +46,9 @@ export function modelOptions(config: Config): LoadModelOptions {
   if (rope !== undefined && rope !== 4 && rope !== 5)
     throw wrong(config, 'ropeCompat', `expected 4 or 5, got ${JSON.stringify(rope)}`)
   const lora = loraConfig(config)
+  const keptMediaTokens = config.get('keptMediaTokens')
+  if (keptMediaTokens !== undefined && typeof keptMediaTokens !== 'number')
+    throw wrong(config, 'keptMediaTokens', `expected a number, got ${JSON.stringify(keptMediaTokens)}`)
   return {
     device: choice(config, 'device', ['auto', 'cpu', 'cuda']),
     dtype: choice(config, 'dtype', ['auto', 'float32', 'bfloat16']),
@@ -53,6 +57,7 @@ export function modelOptions(config: Config): LoadModelOptions {
       ropeCompat: rope,
       sampling: locating(config, () => samplingOptions(config.section('sampling'))),
     },
+    keptMediaTokens,
     ...(lora ? { lora } : {}),
     ...(config.get('freezeVision') === undefined ? {} : { freezeVision: flag(config, 'freezeVision') }),
   }

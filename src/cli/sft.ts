@@ -1,6 +1,6 @@
 /** `vsgrpo sft`: trains a model on given answers. */
 import type { Command } from 'commander'
-import { checkBestModel } from '../train/checks.js'
+import { checkTraining } from '../train/checks.js'
 import { resolveSFTConfig } from '../train/sft/config.js'
 import { SFTTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
@@ -23,7 +23,7 @@ async function prepare(config: Config): Promise<Training> {
   const args = { ...locating(config, () => resolveSFTConfig(given)), outputDir }
   const trainDataset = await readDataset(config, 'trainDataset')
   const evalDataset = await readDataset(config, 'evalDataset')
-  locating(config, () => checkBestModel(args, evalDataset))
+  locating(config, () => checkTraining(args, evalDataset))
   return {
     algorithm: 'sft',
     outputDir,

@@ -2,7 +2,19 @@
  * The options of a run under TRL 1.13's names, in camelCase and with TRL's defaults. Where ours differ: `loggingSteps` 1
  * (TRL 10), `logCompletions` true (TRL false), and `outputDir` has no default: without it nothing is written.
  */
-import { choice, type Fields, flag, integer, number, optionalFlag, text, type Values } from './fields.js'
+import {
+  choice,
+  type Fields,
+  flag,
+  integer,
+  number,
+  numbers,
+  optionalFlag,
+  steps,
+  text,
+  type Values,
+} from './fields.js'
+import { type LrSchedulerType, lrSchedulerTypes, schedulerKwargs } from './schedule.js'
 
 /** What every algorithm's run has. */
 export const trainingFields = {
@@ -25,9 +37,11 @@ export const trainingFields = {
   perDeviceEvalBatchSize: integer(8, 1),
   /** Packed rows of a forward and backward pass: bounds memory, changes no result. */
   tokensPerMicroBatch: integer(8192, 1),
-  lrSchedulerType: choice('linear', ['linear', 'cosine', 'constant', 'constant_with_warmup']),
-  /** Steps over which the learning rate rises from 0. */
-  warmupSteps: integer(0, 0),
+  lrSchedulerType: choice<LrSchedulerType>('linear', lrSchedulerTypes),
+  /** What some schedules take: `numCycles`, `power`, `lrEnd`, `minLr`, `minLrRate`; see `schedule.ts`. */
+  lrSchedulerKwargs: numbers(schedulerKwargs),
+  /** Steps over which the learning rate rises from 0; below 1, a part of all steps. */
+  warmupSteps: steps(0, 0),
   /** The same as a part of all steps, where `warmupSteps` is 0. */
   warmupRatio: number(0, 0, 1),
   /** Decoupled (AdamW), on matrices only. */
@@ -54,18 +68,18 @@ export const trainingFields = {
   shuffleDataset: flag(true),
   /** Rows about the same media that stay neighbours in the shuffled order, so that their encoding is shared. */
   promptsPerMedia: integer(1, 1),
-  /** Optimizer steps between two log rows; a row holds their means. */
-  loggingSteps: integer(1, 1),
+  /** Optimizer steps between two log rows; a row holds their means. Here and below: a number below 1 is a part of all steps. */
+  loggingSteps: steps(1, 1),
   /** 'tensorboard' writes event files into `outputDir` too. */
-  reportTo: choice('none', ['none', 'tensorboard']),
+  reportTo: { ...choice('none', ['none', 'tensorboard']), read: onlyOne },
   saveStrategy: choice('steps', ['steps', 'no']),
   /** Optimizer steps between two checkpoints; the last step always has one. */
-  saveSteps: integer(500, 1),
+  saveSteps: steps(500, 1),
   /** Checkpoints kept, newest first; unset = all. */
   saveTotalLimit: integer(undefined, 1),
-  /** Optimizer steps between two evaluations; unset = none during training. */
-  evalSteps: integer(undefined, 1),
-  /** Whether to evaluate before the first step too. */
+  /** Optimizer steps between two evaluations; the last step always has one. Unset = none during training. */
+  evalSteps: steps(undefined, 1),
+  /** Whether to evaluate before the first step too. That one is never the best. */
   evalOnStart: flag(false),
   /** The evaluation metric by which checkpoints are compared, with or without `eval_`; unset = none is the best. */
   metricForBestModel: text(),
@@ -78,3 +92,9 @@ export const trainingFields = {
 } satisfies Fields
 
 export type TrainingValues = Values<typeof trainingFields> & { readonly learningRate: number }
+
+/** TRL's `report_to` may be a list. */
+function onlyOne(value: unknown): unknown {
+  if (!Array.isArray(value) || value.length > 1) return value
+  return value[0] ?? 'none'
+}

@@ -3,6 +3,8 @@
  * Names may come in snake_case and kebab-case too, as TRL's configurations and command lines write them.
  */
 import { InputError, nearest } from '../errors.js'
+import { isObject } from '../json.js'
+import { cureOfForeign } from './foreign-options.js'
 
 export interface Field<T> {
   readonly fallback: T
@@ -32,13 +34,30 @@ export function number<T extends number | undefined>(
   }
 }
 
-/** A whole number from `min` on. */
+/** The same, where null (TRL's None) and Infinity mean "no limit" instead of "the default". */
+export function orUnbounded({ fallback, expected, accepts }: Field<number>): Field<number> {
+  return {
+    fallback,
+    expected: `${expected}, or null for none`,
+    accepts: (value): value is number => value === Infinity || accepts(value),
+    read: (value) => (value === null ? Infinity : value),
+  }
+}
+
+/** An integer from `min` on. */
 export function integer<T extends number | undefined>(fallback: T, min: number): Field<T | number> {
   return {
     fallback,
     expected: `an integer >= ${min}`,
     accepts: (value): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= min,
   }
+}
+
+/** An integer from `min` on, or a number below 1: that part of all steps, as in transformers 5. */
+export function steps<T extends number | undefined>(fallback: T, min: 0 | 1): Field<T | number> {
+  const accepts = (value: unknown): value is number =>
+    typeof value === 'number' && ((value > 0 && value < 1) || (Number.isSafeInteger(value) && value >= min))
+  return { fallback, expected: `an integer >= ${min}, or a part of all steps, below 1`, accepts }
 }
 
 export function choice<const T extends string>(fallback: NoInfer<T>, values: readonly T[]): Field<T> {
@@ -51,6 +70,21 @@ export function choice<const T extends string>(fallback: NoInfer<T>, values: rea
 
 export function flag(fallback: boolean): Field<boolean> {
   return { fallback, expected: 'true or false', accepts: (value): value is boolean => typeof value === 'boolean' }
+}
+
+/** An object of some of these members, all numbers >= 0. */
+export function numbers<const K extends string>(
+  names: readonly K[],
+): Field<{ readonly [name in K]?: number } | undefined> {
+  const known = (entry: [string, unknown]): boolean =>
+    names.some((name) => name === entry[0]) && typeof entry[1] === 'number' && entry[1] >= 0 && entry[1] < Infinity
+  return {
+    fallback: undefined,
+    expected: `an object of numbers >= 0, with some of ${names.join(', ')}`,
+    accepts: (value): value is { [name in K]?: number } => isObject(value) && Object.entries(value).every(known),
+    read: (value) =>
+      isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, one]) => [camelCase(name), one])) : value,
+  }
 }
 
 /** A flag whose absence means something of its own. */
@@ -113,6 +147,7 @@ export function resolveFields<F extends Fields>(
 
 function unknownOption(key: string, name: string, fields: Fields, where: string): InputError {
   const near = nearest(name, Object.keys(fields))
-  const cure = near ? `did you mean '${near}'?` : `expected one of ${Object.keys(fields).join(', ')}`
+  const cure =
+    cureOfForeign(name) ?? (near ? `did you mean '${near}'?` : `expected one of ${Object.keys(fields).join(', ')}`)
   return new InputError(`[${where}] unknown option '${key}'; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
 }

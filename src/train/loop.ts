@@ -16,7 +16,7 @@ import type { EndEvent, TrainEvent } from './events.js'
 import type { Guards } from './guards.js'
 import { measureMemory } from './measure-memory.js'
 import { Meter } from './meter.js'
-import { learningRateAt } from './schedule.js'
+import { isDue, learningRateAt, warmupStepsOf } from './schedule.js'
 import { countTokens, sequencesOf } from './units.js'
 import { takeUpdate } from './update.js'
 
@@ -72,9 +72,9 @@ export async function* runLoop<S extends Sample>(job: Job<S>): AsyncGenerator<Tr
     while (progress.step < totalSteps && reason === 'finished') {
       yield* takeStep(job, progress)
       const { step } = progress
-      if (config.evalSteps && step % config.evalSteps === 0) yield* evaluate(job, progress)
+      if (config.evalSteps && isDue(step, config.evalSteps, totalSteps)) yield* evaluate(job, progress)
       if (job.shouldStop()) reason = 'stopped'
-      if (step % config.saveSteps === 0) yield* save(job, progress)
+      if (isDue(step, config.saveSteps, totalSteps)) yield* save(job, progress)
     }
   } catch (error) {
     if (!isStopRequest(error, job.signal)) {
@@ -144,7 +144,7 @@ async function* takeStep<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   measureStep(job, progress, { seconds, tokens })
   const { rows = [] } = pending
   if (isFirst && rows.length > 0) yield { type: 'completions', step, rows }
-  if (step % job.config.loggingSteps === 0 || step === job.totalSteps) {
+  if (isDue(step, job.config.loggingSteps, job.totalSteps)) {
     yield* logStep(job, progress, tokens / seconds)
   }
 }
@@ -189,21 +189,18 @@ async function* logStep<S extends Sample>(
 }
 
 function learningRate<S extends Sample>(job: Job<S>, step: number): number {
-  return learningRateAt(step, { ...job.config, totalSteps: job.totalSteps, warmupSteps: warmupSteps(job) })
+  const { config, totalSteps } = job
+  return learningRateAt(step, { ...config, totalSteps, warmupSteps: warmupStepsOf(config, totalSteps) })
 }
 
-function warmupSteps<S extends Sample>({ config, totalSteps }: Job<S>): number {
-  return config.warmupSteps > 0 ? config.warmupSteps : Math.ceil(config.warmupRatio * totalSteps)
-}
-
-/** An evaluation; where it is the best so far, its weights are kept. */
+/** An evaluation; where it is the best of those after training steps, its weights are kept. */
 async function* evaluate<S extends Sample>(job: Job<S>, progress: Progress<S>): AsyncGenerator<TrainEvent> {
   if (!job.evaluate) return
   const { step } = progress
   const metrics = await job.evaluate()
   yield { type: 'eval', step, metrics }
   const { metricForBestModel: metric, greaterIsBetter = prefersGreater(metric ?? '') } = job.config
-  if (!metric || !job.checkpoints) return
+  if (!metric || !job.checkpoints || step === 0) return
   const value = evalMetric(metrics, metric)
   if (!isBetter(value, progress.best?.value, { greaterIsBetter })) return
   progress.best = { step, metric, value }

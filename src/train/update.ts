@@ -18,7 +18,8 @@ export interface UpdateParts<S extends Sample> {
 }
 
 /**
- * Learns from the units at learning rate `lr`. Units without samples count for nothing; without any, nothing changes.
+ * Learns from the units at learning rate `lr`. Units without samples count for nothing; without any, the gradient is 0, which
+ * still moves the weights by what the optimizer remembers, as in TRL.
  * Throws a VsgrpoError when loss or gradient is not finite; the weights are then as before.
  */
 export async function takeUpdate<S extends Sample>(
@@ -43,12 +44,11 @@ export async function takeUpdate<S extends Sample>(
   })
   checkFinite('loss', loss, step)
   const { maxGradNorm } = config
-  const { gradNorm } =
-    plan.length === 0 ? { gradNorm: 0 } : await timed(run, 'optimizer', () => optimizer.step({ lr, maxGradNorm }))
+  const { gradNorm } = await timed(run, 'optimizer', () => optimizer.step({ lr, maxGradNorm }))
   checkFinite('gradient norm', gradNorm, step)
   await algorithm.afterUpdate?.(step, run)
   meter.mean('loss', loss)
-  meter.mean('grad_norm', gradNorm)
+  meter.last('grad_norm', gradNorm)
   meter.last('learning_rate', lr)
 }
 

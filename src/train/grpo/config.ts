@@ -6,7 +6,17 @@ import { InputError } from '../../errors.js'
 import { type GrpoOptions, type LossType, lossTypes } from '../../losses/grpo-options.js'
 import { surrogateOf } from '../../losses/surrogates.js'
 import { trainingFields } from '../config.js'
-import { choice, type Fields, flag, integer, number, positive, resolveFields, type Values } from '../fields.js'
+import {
+  choice,
+  type Fields,
+  flag,
+  integer,
+  number,
+  orUnbounded,
+  positive,
+  resolveFields,
+  type Values,
+} from '../fields.js'
 import { referenceFields } from '../reference-sync.js'
 import { samplerRatioModes } from './sampler-ratio.js'
 
@@ -82,7 +92,8 @@ const grpoFields = {
   /** Weighs tokens by trainer over sampler likelihood, within bounds; see `sampler-ratio.ts`. */
   importanceSamplingCorrection: flag(false),
   importanceSamplingMode: choice('sequence_mask', samplerRatioModes),
-  importanceSamplingClipMax: number(3, 0),
+  /** null = no bound above. */
+  importanceSamplingClipMax: orUnbounded(number(3, 0)),
   importanceSamplingClipMin: number(undefined, 0),
   ...referenceFields,
   /** Leave completions that were cut at `maxCompletionLength` out of the loss. */
@@ -123,7 +134,13 @@ export function resolveGRPOConfig(given: Readonly<Record<string, unknown>> = {})
       `lossType 'vespo' with importanceSamplingCorrection: expected importanceSamplingMode 'token_truncate' or 'token_mask', got '${values.importanceSamplingMode}'`,
     )
   }
+  checkClip(values)
   return values
+}
+
+function checkClip({ importanceSamplingClipMin: min = 0, importanceSamplingClipMax: max }: GRPOValues): void {
+  if (min <= max) return
+  throw wrong(`importanceSamplingClipMin: expected at most importanceSamplingClipMax ${max}, got ${min}`)
 }
 
 /**

@@ -57,7 +57,7 @@ export class EntropyControl {
       this.state = nextState(this.state, this.sum / this.tokens, this.config)
     this.sum = 0
     this.tokens = 0
-    meter.last('entropy_coef', this.state.entropyCoef)
+    meter.mean('entropy_coef', this.state.entropyCoef)
   }
 
   save(dir: string): void {

@@ -74,7 +74,7 @@ describe('a mistake in a configuration', () => {
     )
   })
   it('is told with all names when none is near', () => {
-    expect(mistake('zzzzzz: 1\n')).toMatch(/run.yaml:1: zzzzzz: there is no such option; known are .*model/)
+    expect(mistake('zzzzzz: 1\n')).toMatch(/run.yaml:1: zzzzzz: there is no such option; expected one of .*model/)
   })
   it('is told when it is below another name', () => {
     expect(mistake('lora:\n  alpa: 1\n')).toMatch('run.yaml:2: lora.alpa: there is no such option; did you mean alpha?')

@@ -85,7 +85,9 @@ describe('a configuration', () => {
 
   it('with an unknown name says which there are, those of args apart', async () => {
     const told = await mistake('sft', put('sft.yaml', [...base, 'rewardFuncs: [accuracy]'].join('\n')))
-    expect(told).toMatch(/rewardFuncs: there is no such option; known are .*model.*; and below args: .*learningRate/)
+    expect(told).toMatch(
+      /rewardFuncs: there is no such option; expected one of .*model.*; or below args: .*learningRate/,
+    )
   })
 
   it('is overridden by options that errors repeat as they were written', async () => {

@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { computeAdvantages, standardDeviation } from '../../../src/train/grpo/advantages.js'
 import { tokenWeights } from '../../../src/train/grpo/weights.js'
 import { Meter } from '../../../src/train/meter.js'
-import { learningRateAt } from '../../../src/train/schedule.js'
+import {
+  isDue,
+  type LrSchedulerType,
+  learningRateAt,
+  type SchedulerKwargs,
+  scheduleFault,
+  warmupStepsOf,
+} from '../../../src/train/schedule.js'
 
 const close = (values: ArrayLike<number>, expected: readonly number[]) => {
   expect(values).toHaveLength(expected.length)
@@ -59,14 +66,52 @@ describe('tokenWeights', () => {
 
 describe('learningRateAt', () => {
   const options = { learningRate: 2, totalSteps: 10, warmupSteps: 2 }
-  const rates = (lrSchedulerType: 'linear' | 'cosine' | 'constant' | 'constant_with_warmup') =>
-    [0, 1, 2, 6, 9].map((step) => learningRateAt(step, { ...options, lrSchedulerType }))
 
-  it('follows transformers schedulers', () => {
-    close(rates('linear'), [0, 1, 2, 1, 0.25])
-    close(rates('cosine'), [0, 1, 2, 1, 1 + Math.cos((7 / 8) * Math.PI)])
-    close(rates('constant'), [2, 2, 2, 2, 2])
-    close(rates('constant_with_warmup'), [0, 1, 2, 2, 2])
+  // Numbers of transformers 5.18's get_scheduler.
+  it.each<[LrSchedulerType, SchedulerKwargs, number[]]>([
+    ['linear', {}, [0, 1, 2, 1.75, 1, 0.25]],
+    ['cosine', {}, [0, 1, 2, 1.9238795325112867, 1, 0.07612046748871326]],
+    ['cosine', { numCycles: 1.5 }, [0, 1, 2, 1.3826834323650898, 1, 0.6173165676349102]],
+    ['cosine_with_restarts', { numCycles: 2 }, [0, 1, 2, 1.7071067811865475, 2, 0.29289321881345254]],
+    ['cosine_with_min_lr', { minLr: 0.4 }, [0, 1, 2, 1.9391036260090293, 1.2, 0.4608963739909706]],
+    ['cosine_with_min_lr', { minLrRate: 0.1 }, [0, 1, 2, 1.9314915792601581, 1.1, 0.26850842073984194]],
+    ['polynomial', {}, [0, 1, 2, 1.7500000125, 1.00000005, 0.2500000875]],
+    ['polynomial', { power: 2, lrEnd: 0.5 }, [0, 1, 2, 1.6484375, 0.875, 0.5234375]],
+    ['constant', {}, [2, 2, 2, 2, 2, 2]],
+    ['constant_with_warmup', {}, [0, 1, 2, 2, 2, 2]],
+  ])('follows transformers in %s with %j', (lrSchedulerType, lrSchedulerKwargs, expected) => {
+    const rates = [0, 1, 2, 3, 6, 9].map((step) =>
+      learningRateAt(step, { ...options, lrSchedulerType, lrSchedulerKwargs }),
+    )
+    close(rates, expected)
+  })
+})
+
+describe('scheduleFault', () => {
+  it.each<[LrSchedulerType, SchedulerKwargs, RegExp | undefined]>([
+    ['linear', {}, undefined],
+    ['linear', { minLr: 1 }, /^'linear' takes none, got minLr$/],
+    ['cosine_with_min_lr', {}, /needs minLr or minLrRate, one of them/],
+    ['cosine_with_min_lr', { minLr: 1, minLrRate: 0.5 }, /one of them/],
+    ['cosine_with_min_lr', { minLrRate: 1.5 }, /end at 3, above learningRate 2/],
+    ['cosine_with_min_lr', { minLr: 0.5, numCycles: 1 }, undefined],
+    ['polynomial', { lrEnd: 3 }, /end at 3, above learningRate 2/],
+  ])('says of %s with %j what is wrong', (lrSchedulerType, lrSchedulerKwargs, expected) => {
+    const fault = scheduleFault({ lrSchedulerType, lrSchedulerKwargs, learningRate: 2 })
+    if (expected) expect(fault).toMatch(expected)
+    else expect(fault).toBeUndefined()
+  })
+})
+
+describe('steps below 1', () => {
+  it('are a part of all steps, rounded up, as in transformers', () => {
+    const due = (every: number) => [1, 2, 3, 4, 5, 6, 7].filter((step) => isDue(step, every, 7))
+    expect(due(0.4)).toEqual([3, 6, 7])
+    expect(due(2)).toEqual([2, 4, 6, 7])
+    expect(due(1)).toHaveLength(7)
+    expect(warmupStepsOf({ warmupSteps: 0.4, warmupRatio: 0 }, 7)).toBe(3)
+    expect(warmupStepsOf({ warmupSteps: 0, warmupRatio: 0.4 }, 7)).toBe(3)
+    expect(warmupStepsOf({ warmupSteps: 5, warmupRatio: 0.4 }, 7)).toBe(5)
   })
 })
 

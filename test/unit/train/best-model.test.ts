@@ -72,10 +72,17 @@ describe('metricForBestModel', () => {
     expect(checkpoints()).toEqual(['step-2', 'step-4', 'step-8'])
   })
 
-  it('counts the evaluation before the first step', async () => {
-    const { trainer } = await start([9, 1, 2, 3, 4], { evalOnStart: true, saveTotalLimit: 1 })
+  it('does not count the evaluation before the first step, as transformers does not', async () => {
+    const { trainer } = await start([9, 1, 4, 3, 2], { evalOnStart: true, saveTotalLimit: 1 })
     await trainer.train()
-    expect(checkpoints()).toEqual(['step-0', 'step-8'])
+    expect(checkpoints()).toEqual(['step-4', 'step-8'])
+  })
+
+  it('counts the evaluation after the last step, where evalSteps do not end there', async () => {
+    const { trainer } = await start([1, 2, 3, 4], { maxSteps: 7, saveTotalLimit: 1 })
+    const events = await collect(trainer)
+    expect(events.flatMap((event) => (event.type === 'eval' ? [event.step] : []))).toEqual([2, 4, 6, 7])
+    expect(checkpoints()).toEqual(['step-7'])
   })
 })
 

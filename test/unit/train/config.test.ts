@@ -79,6 +79,15 @@ describe('resolveGRPOConfig', () => {
       { perDeviceTrainBatchSize: 6 },
       'perDeviceTrainBatchSize x gradientAccumulationSteps = 6: expected a multiple of numGenerations 8',
     ],
+    [
+      { importanceSamplingClipMin: 5 },
+      'importanceSamplingClipMin: expected at most importanceSamplingClipMax 3, got 5',
+    ],
+    [{ warmupSteps: 1.5 }, 'warmupSteps: expected an integer >= 0, or a part of all steps, below 1, got 1.5'],
+    [{ lr_scheduler_kwargs: { min_lrs: 1 } }, 'expected an object of numbers >= 0, with some of numCycles, power'],
+    [{ bf16: true }, "unknown option 'bf16'; dtype: 'bfloat16' goes with the model"],
+    [{ reward_weights: [1] }, "unknown option 'reward_weights'; rewardWeights stands beside rewardFuncs, not in args"],
+    [{ vllm_gpu_memory_utilization: 0.3 }, 'leave it out: the engine that trains also samples'],
     [{ generationBatchSize: 12 }, 'generationBatchSize: expected a multiple of perDeviceTrainBatchSize 8, got 12'],
     [{ generationBatchSize: 16, stepsPerGeneration: 2 }, 'expected one of them, got both'],
     [
@@ -89,6 +98,17 @@ describe('resolveGRPOConfig', () => {
     const resolve = () => resolveGRPOConfig(given)
     expect(resolve).toThrow(InputError)
     expect(resolve).toThrow(message)
+  })
+
+  it('takes what TRL and transformers write in other ways', () => {
+    const given = { vllm_importance_sampling_clip_max: null, report_to: [], lr_scheduler_kwargs: { min_lr_rate: 0.1 } }
+    expect(resolveGRPOConfig({ ...given, warmup_steps: 0.1, logging_steps: 0.5 })).toMatchObject({
+      importanceSamplingClipMax: Number.POSITIVE_INFINITY,
+      reportTo: 'none',
+      lrSchedulerKwargs: { minLrRate: 0.1 },
+      warmupSteps: 0.1,
+      loggingSteps: 0.5,
+    })
   })
 
   it('keeps the batch algebra of TRL', () => {

@@ -56,7 +56,15 @@ describe('a row whose prompt cannot be made', () => {
     expect(metrics.map(({ skipped_rows }) => skipped_rows)).toEqual([2, undefined, 2, undefined])
   })
 
-  it('may be each of a batch: nothing changes then', async () => {
+  it('may be each of a later batch: the weights move on with what AdamW remembers', async () => {
+    const config: GRPOConfig = { numGenerations: 32, lrSchedulerType: 'constant' }
+    const before = await run('before', { ...config, maxSteps: 3 }, ['four'])
+    const after = await run('after', { ...config, maxSteps: 4 }, ['four'])
+    expect(after.metrics[3]).toMatchObject({ loss: 0, grad_norm: 0, skipped_rows: 1 })
+    expect(after.weights).not.toEqual(before.weights)
+  })
+
+  it('may be each of the first batch: nothing changes then', async () => {
     const { metrics, weights } = await run('run', { maxSteps: 2 }, ['one', 'two', 'three', 'four'])
     expect(metrics[0]).toMatchObject({ loss: 0, grad_norm: 0, skipped_rows: 4 })
     expect(metrics[0]).not.toHaveProperty('reward')
