@@ -73,6 +73,11 @@ export function parserWords(error: unknown): string {
   return messageOf(error).replace(/[\p{Cc}\u2028\u2029]/gu, ' ')
 }
 
+/** The system's code of an error (`ENOENT`, …), or undefined. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
 const systemWords: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EISDIR: 'that is a folder',
@@ -83,8 +88,7 @@ const systemWords: Readonly<Record<string, string>> = {
 
 /** Why a file could not be read, in words where the system's code is a common one. */
 export function systemCause(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  return systemWords[code] ?? messageOf(error)
+  return systemWords[errorCode(error) ?? ''] ?? messageOf(error)
 }
 
 /** Whether an error means "stopped on request": ours, a DOMException named AbortError, or the addon's code ABORTED. */

@@ -6,7 +6,7 @@ import { copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 
 import { isAbsolute, join, resolve } from 'node:path'
 import { cachedSnapshot } from './data/hub-cache.js'
 import { InputError, systemCause } from './errors.js'
-import { isObject, isStrings } from './json.js'
+import { isObject, isStrings, type JsonObject, shown } from './json.js'
 import { publishedConfig, publishedProcessors, publishedTokenizer } from './published-layout.js'
 
 /** Files that belong to tokenizer and processor; copied where they exist. */
@@ -83,8 +83,28 @@ export function readAdapter(dir: string): AdapterConfig | undefined {
       { code: 'ERR_VSGRPO_CHECKPOINT' },
     )
   }
+  checkPlainLora(config, file)
   const beside = join(dir, base)
   return { baseDir: !isAbsolute(base) && existsSync(beside) ? beside : base, r, alpha, targetModules }
+}
+
+/** PEFT's variants of LoRA, which compute something else from the same matrices. */
+const variants = [
+  ...['use_rslora', 'use_dora', 'use_qalora', 'lora_bias', 'fan_in_fan_out', 'alpha_pattern', 'rank_pattern'],
+  ...['modules_to_save', 'trainable_token_indices', 'target_parameters', 'layers_to_transform', 'layer_replication'],
+]
+
+function checkPlainLora(config: JsonObject, file: string): void {
+  const empty = (value: unknown): boolean => !value || (typeof value === 'object' && Object.keys(value).length === 0)
+  const { bias = 'none', peft_type: type = 'LORA' } = config
+  const found = variants.find((name) => !empty(config[name]))
+  const [name, value] =
+    found !== undefined ? [found, config[found]] : type !== 'LORA' ? ['peft_type', type] : ['bias', bias]
+  if (name === 'bias' && value === 'none') return
+  throw new InputError(
+    `[loadModel] ${file}: ${name}: ${shown(value)} is not supported, only plain LoRA is; merge the adapter into its base (PEFT's merge_and_unload) and load that`,
+    { code: 'ERR_VSGRPO_CHECKPOINT' },
+  )
 }
 
 /** Writes PEFT's `adapter_config.json`. */

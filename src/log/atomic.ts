@@ -4,13 +4,17 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { VsgrpoError } from '../errors.js'
+import { errorCode, VsgrpoError } from '../errors.js'
 
-/** Writes a whole text file; throws a `VsgrpoError` that names the file when the disk refuses (full, read-only, …). */
-export function writeAtomically(file: string, text: string): void {
+/**
+ * Writes a whole text file, given as text or piece by piece; throws a `VsgrpoError` that names the file when the disk refuses
+ * (full, read-only, …).
+ */
+export function writeAtomically(file: string, content: string | ((write: (text: string) => void) => void)): void {
   const output = new AtomicFile(file)
   try {
-    output.write(text)
+    if (typeof content === 'string') output.write(content)
+    else content((text) => output.write(text))
     output.commit()
   } catch (error) {
     output.discard()
@@ -98,9 +102,4 @@ function savingError(file: string, error: unknown): VsgrpoError {
     code: 'ERR_VSGRPO_SAVE',
     cause: error,
   })
-}
-
-/** The system's code of an error (`ENOENT`, …), or undefined. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -74,8 +74,11 @@ function* linesOf(file: string): Generator<{ text: string; whole: boolean }> {
 /** Rewrites a file of rows with a `step` so that none is later than `step`: what a resumed run will write again. */
 export function truncateAfter(file: string, step: number): void {
   if (!existsSync(file)) return
-  const kept = readLines(file).filter((row) => typeof row.step === 'number' && row.step <= step)
-  writeAtomically(file, kept.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  writeAtomically(file, (write) => {
+    for (const row of rowsOf(file)) {
+      if (typeof row.step === 'number' && row.step <= step) write(`${JSON.stringify(row)}\n`)
+    }
+  })
 }
 
 function parseRow(line: string): Row | undefined {

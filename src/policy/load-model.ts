@@ -1,6 +1,6 @@
 /** From a Hugging Face folder, or an adapter's folder, to a policy: finds and checks the files, then loads them. */
 import { InputError } from '../errors.js'
-import { checkModelFolder, findModelFolder, readAdapter } from '../model-folder.js'
+import { type AdapterConfig, checkModelFolder, findModelFolder, readAdapter } from '../model-folder.js'
 import { type Device, type DType, type LoadOptions, type LoraOptions, native } from '../native.js'
 import { Processor, type ProcessorOptions } from '../processing/index.js'
 import { Policy } from './policy.js'
@@ -71,8 +71,26 @@ export function findModel(name: string, options: LoadModelOptions): FoundModel {
   checkModelFolder(dir)
   checkDevice(options.device)
   if (!adapter) return { dir, lora: loraOptions(options.lora) }
+  checkSameLora(options.lora, adapter, found)
   const { r, alpha, targetModules } = adapter
   return { dir, lora: { r, alpha, targetModules, seed: 0 }, adapterDir: found }
+}
+
+/** An adapter is as it was made: what is asked for besides must be the same. */
+function checkSameLora(wanted: LoraConfig | undefined, adapter: AdapterConfig, dir: string): void {
+  if (!wanted) return
+  const { r, alpha = 2 * r, targetModules = adapter.targetModules } = wanted
+  const sorted = (names: readonly string[]) => [...names].sort().join(', ')
+  const pairs = [
+    ['r', r, adapter.r],
+    ['alpha', alpha, adapter.alpha],
+    ['targetModules', sorted(targetModules), sorted(adapter.targetModules)],
+  ] as const
+  const other = pairs.find(([, asked, there]) => asked !== there)
+  if (!other) return
+  throw new InputError(
+    `[lora] ${other[0]}: expected ${other[2]}, which the adapter in ${dir} has, got ${other[1]}; leave lora out, or start from the adapter's base`,
+  )
 }
 
 /** How the engine is to load the weights, on this processor. */

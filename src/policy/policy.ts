@@ -74,7 +74,7 @@ export interface PolicyParts {
   readonly load: WeightsOptions
 }
 
-export class Policy implements AsyncDisposable {
+export class Policy implements Disposable, AsyncDisposable {
   readonly processor: PolicyProcessor
   readonly dir: string
   private readonly engine: Engine
@@ -192,6 +192,10 @@ export class Policy implements AsyncDisposable {
   /** Frees the engine's memory; using the policy afterwards throws. */
   dispose(): void {
     this.native.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

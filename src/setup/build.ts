@@ -2,11 +2,11 @@
  * Builds the addon, and the native tests when asked, with cmake-js; does nothing when the stamp says so. For CUDA: the addon, the
  * kernels and what calls them, in a folder of their own.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
-import { VsgrpoError } from '../errors.js'
+import { errorCode, VsgrpoError } from '../errors.js'
 import { cudaOf, type Nvcc } from './cuda.js'
 import type { Libtorch } from './libtorch.js'
 import { writableBuildDir } from './paths.js'
@@ -143,22 +143,29 @@ async function locked(dir: string, work: () => Promise<void>): Promise<void> {
   }
 }
 
+/** The lock appears with its owner's number in it: linked, not written in place. */
 function acquire(lock: string): boolean {
+  const own = `${lock}.${process.pid}`
+  writeFileSync(own, String(process.pid))
   try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' })
+    linkSync(own, lock)
     return true
   } catch (error) {
-    if (!existsSync(dirname(lock))) throw error
-    if (existsSync(lock) && !isRunning(Number(readFileSync(lock, 'utf8')))) rmSync(lock, { force: true })
+    if (errorCode(error) !== 'EEXIST') throw error
+    if (!isOwned(lock)) rmSync(lock, { force: true })
     return false
+  } finally {
+    rmSync(own, { force: true })
   }
 }
 
-function isRunning(pid: number): boolean {
+/** Whether the process that made a lock still runs. One that is gone by now counts as owned: the next try will tell. */
+function isOwned(lock: string): boolean {
   try {
-    process.kill(pid, 0)
-    return pid > 0
-  } catch {
-    return false
+    const pid = Number(readFileSync(lock, 'utf8'))
+    return pid > 0 && process.kill(pid, 0)
+  } catch (error) {
+    // EPERM: another user's process. ENOENT: the lock is gone.
+    return errorCode(error) !== 'ESRCH'
   }
 }

@@ -1,5 +1,4 @@
 /** How many steps a run has, and the learning rate as a pure function of the step, as transformers' schedulers compute it. */
-import type { TrainingValues } from './config.js'
 
 export const schedulerKwargs = ['numCycles', 'power', 'lrEnd', 'minLr', 'minLrRate'] as const
 
@@ -47,7 +46,7 @@ export interface ScheduleOptions {
 
 /** Optimizer steps of a run. */
 export function countSteps(
-  { maxSteps, numTrainEpochs }: Pick<TrainingValues, 'maxSteps' | 'numTrainEpochs'>,
+  { maxSteps, numTrainEpochs }: { readonly maxSteps: number; readonly numTrainEpochs: number },
   stepsPerEpoch: number,
 ): number {
   return maxSteps > 0 ? maxSteps : Math.ceil(numTrainEpochs * stepsPerEpoch)
@@ -59,7 +58,7 @@ export function isDue(step: number, every: number, totalSteps: number): boolean 
 }
 
 export function warmupStepsOf(
-  { warmupSteps, warmupRatio }: Pick<TrainingValues, 'warmupSteps' | 'warmupRatio'>,
+  { warmupSteps, warmupRatio }: { readonly warmupSteps: number; readonly warmupRatio: number },
   totalSteps: number,
 ): number {
   return stepsOf(warmupSteps > 0 ? warmupSteps : warmupRatio, totalSteps)

@@ -60,8 +60,10 @@ export class DPOTrainer extends BaseTrainer<DPOSample, DPOValues, DPOTrainerOpti
       this.scoring = undefined
       reference.dispose()
     }
-    this.scoring = { reference }
-    if (!config.precomputeRefLogProbs) return { algorithm: dpo({ config, reference }), dispose }
+    if (!config.precomputeRefLogProbs) {
+      this.scoring = { reference }
+      return { algorithm: dpo({ config, reference }), dispose }
+    }
     try {
       const [trainScores, evalScores] = [
         await precompute(this.context(trainDataset), { config, reference }),

@@ -81,9 +81,15 @@ export function measureRollout({ completions, scores }: Answers, meter: Meter): 
 }
 
 function measureLengths(kind: string, lengths: readonly number[], meter: Meter): void {
+  // Not Math.min(...lengths): an evaluation may have more of them than a call has room for.
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  for (const length of lengths) {
+    least = Math.min(least, length)
+    most = Math.max(most, length)
+  }
   meter.mean(`completions/mean_${kind}length`, mean(lengths))
-  meter.mean(`completions/min_${kind}length`, Math.min(...lengths))
-  meter.mean(`completions/max_${kind}length`, Math.max(...lengths))
+  meter.mean(`completions/min_${kind}length`, least)
+  meter.mean(`completions/max_${kind}length`, most)
 }
 
 /** The rows of `completions.jsonl`. */
