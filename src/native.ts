@@ -6,7 +6,7 @@ import type { GrpoOptions } from './losses/grpo-options.js'
 import { loadAddon } from './setup/addon.js'
 
 export type DType = 'float32' | 'bfloat16'
-/** Of an optimizer's moments: 'int8' are 8-bit codes with an absmax per block, as bitsandbytes keeps them. */
+/** Type in which an optimizer keeps its moments; 'int8': 8-bit codes with an absmax per block, as in bitsandbytes. */
 export type StateDType = DType | 'int8'
 export type Device = 'cpu' | 'cuda'
 
@@ -87,7 +87,7 @@ export interface Generated {
   readonly ids: Int32Array
   /** [P * G + 1] */
   readonly offsets: Int32Array
-  /** Of each token, at the sampling temperature. */
+  /** Log-probability of each token at the sampling temperature. */
   readonly logps: Float32Array
   /** [P * G] 1 = ended by an end token, 0 = ran into maxNewTokens. */
   readonly stopped: Uint8Array
@@ -173,9 +173,9 @@ export interface OptimizerOptions {
   readonly epsilon: number
   /** Applied to matrices only, as transformers' Trainer does. */
   readonly weightDecay: number
-  /** Of the moments; float32 unless said. */
+  /** Type of the moments. Default float32. */
   readonly stateDtype?: StateDType
-  /** Of the model's gradients, from here on; float32 unless said. */
+  /** Type of the model's gradients from here on. Default float32. */
   readonly gradDtype?: DType
 }
 
@@ -200,7 +200,7 @@ export interface PatchifyOptions {
   readonly mergeSize: number
 }
 
-/** Of the GPU, and of the engine's allocator on it. */
+/** Memory of the GPU, and of the engine's allocator on it. */
 export interface GpuMemory {
   readonly totalBytes: number
   readonly freeBytes: number
@@ -213,7 +213,7 @@ export interface GpuMemory {
 
 /** Bytes of what lasts from step to step in the models and optimizers of a process; and the GPU, where one is used. */
 export interface MemoryInUse {
-  /** Of models that train, adapters included. */
+  /** Weights of models that train, adapters included. */
   readonly weights: number
   /** Weights of the other models. */
   readonly reference: number

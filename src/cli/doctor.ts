@@ -6,7 +6,7 @@ export function register(program: Command): void {
   program
     .command('doctor')
     .description(
-      'say what is there and what is missing, with the command that mends it; exits with 1 when something is',
+      'say what is there and what is missing, with the command that fixes it; exits with 1 when something is',
     )
     .action(async () => {
       const checks = await diagnose()

@@ -68,14 +68,17 @@ export function register(program: Command): void {
     )
     .option('--accept-names', "an option's text counts as its letter (not the published rule)", false)
     .addOption(
-      new Option('--subset <name>', 'which questions; full tells the Debiased score too where it can')
+      new Option(
+        '--subset <name>',
+        'which questions; full also reports the Debiased score where the rows say which are pruned',
+      )
         .choices(subsets)
         .default('full'),
     )
     .option('--pruned-ids <file>', 'ids that the Debiased subset leaves out, one a line; default: the column "pruned"')
     .option('--train-questions <file>', 'fit the blind controls on these; default: on the other half of the scenes')
     .option('--resamples <n>', 'draws for the intervals', numberIn({ min: 100, integer: true }), 1000)
-    .option('--seed <n>', 'of these draws', numberIn({ min: 0, integer: true }), 0)
+    .option('--seed <n>', 'seed of these draws', numberIn({ min: 0, integer: true }), 0)
   addModelOptions(command).addHelpText('after', help).action(run)
 }
 

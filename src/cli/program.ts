@@ -1,8 +1,6 @@
 /** The `vsgrpo` program: its commands, its help, and how it ends. Each command's file is loaded when it is called or listed. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { Command } from 'commander'
-import { packageRoot } from '../setup/paths.js'
+import { version } from '../version.js'
 import { exitCodeOf, reportError } from './exit.js'
 import { checkNotEmpty } from './options.js'
 
@@ -35,7 +33,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
 const footer = `
 First steps:
   vsgrpo setup                              find or fetch libtorch and build the engine (once)
-  vsgrpo doctor                             see what is missing, and the command that mends it
+  vsgrpo doctor                             see what is missing, and the command that fixes it
   vsgrpo rooms --output rooms --count 20    make furnished rooms with questions to train on
   vsgrpo grpo config.yaml                   train; --key value overrides an option of the file
 
@@ -62,7 +60,7 @@ export async function runCommandLine(args: readonly string[], streams: Streams =
 function createProgram(streams: Streams, name = ''): Command {
   return new Command('vsgrpo')
     .description('Train Qwen2-VL with GRPO on images and videos, with rewards of your own.')
-    .version(version(), '-V, --version', 'print the version')
+    .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .addHelpText('after', footer)
@@ -89,12 +87,6 @@ async function registerCommands(program: Command, name = ''): Promise<void> {
   const called = Object.hasOwn(commands, name) ? commands[name] : undefined
   const modules = await Promise.all((called ? [called] : Object.values(commands)).map((load) => load()))
   for (const module of modules) module.register(program)
-}
-
-function version(): string {
-  const content: unknown = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8'))
-  const found = typeof content === 'object' && content !== null && 'version' in content ? content.version : undefined
-  return typeof found === 'string' ? found : 'unknown'
 }
 
 const processStreams: Streams = {

@@ -121,7 +121,7 @@ async function importFile(file: string, config: Config): Promise<object> {
     return typeof module === 'object' && module !== null ? module : {}
   } catch (error) {
     throw new InputError(`${config.where('rewardFuncs')}: cannot load ${file}: ${messageOf(error)}`, {
-      hint: `Mend the file; node ${file} shows more.`,
+      hint: `Fix the file; node ${file} shows more.`,
       cause: error,
     })
   }

@@ -36,7 +36,7 @@ export interface DpoOptions {
   readonly fAlphaDivergenceCoef: number
   /** LD-DPO: weight of the tokens of the longer answer past the shorter one's length; absent = 1 (arXiv 2409.06411). */
   readonly ldAlpha?: number
-  /** Of discopop. */
+  /** Temperature of the discopop loss. */
   readonly discopopTau: number
 }
 

@@ -6,7 +6,7 @@ export interface Setup extends Budgets {
   readonly load: LoadOptions
   /** A second copy of the weights, frozen. */
   readonly reference: boolean
-  /** Of the optimizer's moments. */
+  /** Type of the optimizer's moments. */
   readonly optimStateDtype: StateDType
   readonly gradDtype: DType
 }

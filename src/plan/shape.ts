@@ -36,9 +36,9 @@ export interface ParameterCounts {
   readonly total: number
   /** Those with gradients and optimizer state. */
   readonly trainable: number
-  /** Of one decoder layer's matrices. */
+  /** Parameters of one decoder layer's matrices. */
   readonly layer: number
-  /** Of the LoRA adapters; part of `total` and of `trainable`. */
+  /** Parameters of the LoRA adapters; part of `total` and of `trainable`. */
   readonly adapters: number
   /** The largest tensor's: while a file is read, so much of it is mapped beside the weights. */
   readonly largest: number

@@ -15,7 +15,7 @@ export interface LoraConfig {
   readonly targetModules?: readonly string[]
   /** Only 0 is supported. */
   readonly dropout?: 0
-  /** Of the adapters' first values. Default 42. */
+  /** Seed of the adapters' initial values. Default 42. */
   readonly seed?: number
 }
 

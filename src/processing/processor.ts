@@ -87,7 +87,7 @@ export class Processor {
     return this.#parts.tokenizer.decode(ids, options)
   }
 
-  /** The prompt that ends with the opening of the assistant's turn. Throws InputError for what the user can mend. */
+  /** The prompt that ends with the opening of the assistant's turn. Throws InputError for what the user can put right. */
   async prompt(messages: readonly Message[], context: PromptContext = {}): Promise<Prompt> {
     try {
       return await this.#prompt(messages, context)

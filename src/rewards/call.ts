@@ -159,7 +159,7 @@ function failWith({ name }: CallContext, where: string): Fail {
   return (what, cause) =>
     new VsgrpoError(`[reward ${name}] ${where}: ${what}`, {
       code: 'ERR_VSGRPO_REWARD',
-      hint: "Mend the reward (VSGRPO_DEBUG=1 prints where it failed), or have its failures counted: onRewardError 'null'.",
+      hint: "Fix the reward (VSGRPO_DEBUG=1 prints where it failed), or have its failures counted: onRewardError 'null'.",
       ...(cause ? { cause } : {}),
     })
 }

@@ -1,4 +1,4 @@
-/** Makes length cost within a group: of two right answers, the shorter one earns more. */
+/** Penalises length within a group: of two right answers, the shorter one earns more. */
 import { accuracyReward } from './accuracy.js'
 import { batched, type RewardFunc, type RewardInput } from './reward.js'
 

@@ -4,7 +4,7 @@ export interface Check {
   readonly ok: boolean
   /** What was found, or what is wrong. */
   readonly detail: string
-  /** The command or step that mends it. */
+  /** The command or step that fixes it. */
   readonly cure?: string
   /** true: nothing fails without it. */
   readonly optional?: boolean

@@ -22,7 +22,7 @@ export async function checkCuda(env: NodeJS.ProcessEnv): Promise<Check> {
     const state = env.VSGRPO_ADDON || !stamp ? '' : await staleness(root, stamp, env)
     if (state !== '') return { ...check, detail: `${state}: ${addon}` }
     const { ok, detail } = await probeGpu(addon, env)
-    // What is wrong with the machine says itself what mends it.
+    // What is wrong with the machine says itself what fixes it.
     return { ...check, ok, detail: ok ? `${detail}; ${addon}` : detail, cure: undefined }
   } catch (error) {
     return { ...check, detail: messageOf(error) }

@@ -1,4 +1,4 @@
-/** `vsgrpo doctor`: what is there and what is missing, each with the command that mends it. */
+/** `vsgrpo doctor`: what is there and what is missing, each with the command that fixes it. */
 import { messageOf } from '../errors.js'
 import { addonFile, loadAddon } from './addon.js'
 import { buildFlags } from './build.js'
@@ -122,7 +122,7 @@ export function formatChecks(checks: readonly Check[]): string {
     .map((check) => {
       const state = check.ok ? 'ok' : check.optional ? 'optional' : 'missing'
       const line = `${state.padEnd(8)}  ${check.name.padEnd(width)}  ${check.detail}`
-      return check.ok || !check.cure ? line : `${line}\n${' '.repeat(12 + width)}mend: ${check.cure}`
+      return check.ok || !check.cure ? line : `${line}\n${' '.repeat(12 + width)}fix: ${check.cure}`
     })
     .join('\n')
 }

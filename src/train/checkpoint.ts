@@ -16,6 +16,8 @@ import type { Algorithm, Prepared, Sample, Unit } from './algorithm.js'
 
 /** `trainer.json`: where a run stands. Everything random is a function of the seed and these counts. */
 export interface TrainerState {
+  /** Of a checkpoint's folder as a whole: `formatVersion` here when it was written. */
+  readonly formatVersion: number
   /** Optimizer steps done. */
   readonly step: number
   readonly epoch: number
@@ -36,6 +38,9 @@ export interface Best {
   readonly metric: string
   readonly value: number
 }
+
+/** Raised when what a checkpoint holds changes, so that an older or newer vsgrpo says so instead of misreading it. */
+export const formatVersion = 1
 
 const stateFile = 'trainer.json'
 const optimizerFile = 'optimizer.safetensors'
@@ -90,7 +95,7 @@ export class Checkpoints {
       .map((name) => join(this.folder, name))
   }
 
-  /** Of the newest that has one to read. */
+  /** The state of the newest checkpoint that has one to read. */
   newestState(): TrainerState | undefined {
     for (const dir of this.newestFirst()) {
       try {
@@ -120,13 +125,17 @@ async function fill<S extends Sample>(dir: string, { policy, optimizer, algorith
 
 /** Reads `trainer.json`; an InputError when the folder is no checkpoint of a run. */
 export function readState(dir: string): TrainerState {
-  return readJson(dir, stateFile, { accepts: isState })
+  const state = readJson(dir, stateFile, { accepts: isState })
+  if (state.formatVersion === formatVersion) return state
+  throw damage(dir, `its format is ${state.formatVersion}, this vsgrpo reads ${formatVersion}`)
 }
 
 /** Whether all is there that going on needs. */
 function isState(value: unknown): value is TrainerState {
   if (!isObject(value) || !isObject(value.args)) return false
-  return [value.step, value.numTokens, value.datasetLength].every((count) => typeof count === 'number')
+  return [value.formatVersion, value.step, value.numTokens, value.datasetLength].every(
+    (count) => typeof count === 'number',
+  )
 }
 
 /** Whether an error says that a checkpoint cannot be read, or not by this model. */

@@ -63,7 +63,7 @@ export const trainingFields = {
   gradDtype: choice('float32', ['float32', 'bfloat16']),
   /** Gradients are scaled down to this norm. */
   maxGradNorm: number(1, 0),
-  /** Of the data order and of sampling. */
+  /** Seed of the data order and of sampling. */
   seed: integer(42, 0),
   shuffleDataset: flag(true),
   /** Rows about the same media that stay neighbours in the shuffled order, so that their encoding is shared. */

@@ -9,7 +9,7 @@ import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Metrics, Prompt } from '../types.js'
 import type { Algorithm, Prepared, Sample } from './algorithm.js'
-import type { Best, Checkpoints, SaveParts, TrainerState } from './checkpoint.js'
+import { type Best, type Checkpoints, formatVersion, type SaveParts, type TrainerState } from './checkpoint.js'
 import type { TrainingValues } from './config.js'
 import { evalMetric, isBetter, prefersGreater } from './early-stopping.js'
 import type { EndEvent, TrainEvent } from './events.js'
@@ -218,6 +218,7 @@ async function* save<S extends Sample>(job: Job<S>, progress: Progress<S>): Asyn
 
 function partsOf<S extends Sample>(job: Job<S>, { step, numTokens, pending, best }: Progress<S>): SaveParts<S> {
   const state: TrainerState = {
+    formatVersion,
     step,
     epoch: epochOf(job, step),
     batchNumber: Math.ceil(step / job.updatesPerBatch),

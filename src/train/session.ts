@@ -54,7 +54,7 @@ export interface TrainResult {
   readonly reason: EndEvent['reason']
   /** Optimizer steps done, those before a resume included. */
   readonly steps: number
-  /** Of the last log row. */
+  /** Metrics of the last log row. */
   readonly metrics: Metrics
 }
 

@@ -24,7 +24,7 @@ export async function readRows<T>(
 export function unusable(message: string): InputError {
   return new InputError(message, {
     code: 'ERR_VSGRPO_DATA',
-    hint: "Mend the row, or leave it out: onUnusableRow 'skip'.",
+    hint: "Fix the row, or leave it out: onUnusableRow 'skip'.",
   })
 }
 

@@ -9,7 +9,7 @@ import type { Table, TableRow } from './table.js'
 
 /** What its columns mean. */
 export const metricNote =
-  'Last: the mean of the last tenth of the steps, or the last evaluation. Best: of the smoothed curve, or of the evaluations; it profits from chance, the more so the more values there are. Several seeds: mean ± standard deviation.'
+  'Last: the mean of the last tenth of the steps, or the last evaluation. Best: of the smoothed curve, or of the evaluations; it is biased upwards, the more so the more values there are. Several seeds: mean ± standard deviation.'
 
 interface Measure {
   readonly title: string

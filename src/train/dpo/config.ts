@@ -44,7 +44,7 @@ const dpoFields = {
   learningRate: number(1e-6, 0),
   /** What a pair is charged; several are added. See `losses/dpo-terms.ts`. */
   lossType: lossTypes,
-  /** Of each of several loss types; unset = all 1. */
+  /** Weight of each loss type, where there are several; unset = all 1. */
   lossWeights,
   /** How far the policy may move from the reference: more = less. For ipo its tau. */
   beta: positive(0.1),

@@ -7,6 +7,7 @@ import type { Opponents } from '../../losses/dpo-terms.js'
 import type { BackwardResult, TokenStats } from '../../native.js'
 import type { Policy } from '../../policy.js'
 import type { Objective } from '../algorithm.js'
+import { join, offsetsOf } from '../flat.js'
 import type { Meter } from '../meter.js'
 import { scoringOf } from '../scoring.js'
 import { sequencesOf } from '../units.js'
@@ -61,7 +62,10 @@ function rankSlices(units: readonly DPOUnit[], stats: readonly TokenStats[], con
   const opponents: Opponents[] = []
   for (const members of slices.values()) {
     const samples = members.flatMap((u) => units[u]?.samples ?? [])
-    const logps = joined(members.flatMap((u) => [stats[2 * u], stats[2 * u + 1]].map((one) => one?.logps)))
+    const logps = join(
+      members.flatMap((u) => stats.slice(2 * u, 2 * u + 2)),
+      (one) => one.logps,
+    )
     const ranked = rankPairs(readPairs({ ...joinSamples(samples), logps }, dpoOptions(config)))
     for (const [i, u] of members.entries()) {
       const own = ranked[i]
@@ -84,10 +88,10 @@ export async function measureUnits(
   const samples = compared.flatMap((unit) => unit.samples)
   const given = joinSamples(samples)
   const whole = {
-    logps: joined(stats.map(({ logps }) => logps)),
-    entropy: joined(stats.map(({ entropy }) => entropy)),
+    logps: join(stats, (one) => one.logps),
+    entropy: join(stats, (one) => one.entropy),
     correct: Uint8Array.from(stats.flatMap(({ correct }) => [...correct])),
-    logitMean: joined(stats.map(({ logitMean }) => logitMean)),
+    logitMean: join(stats, (one) => one.logitMean),
   }
   const { loss } = dpoLoss({ ...given, ...pairWeights(samples, given, whole), logps: whole.logps }, dpoOptions(config))
   meter.mean('loss', loss, units.length)
@@ -126,16 +130,11 @@ function pairWeights(
 function joinSamples(samples: readonly DPOSample[]): Omit<DpoInputs, 'logps'> {
   const pairs = chunks(samples, 2).flatMap(([chosen]) => chosen ?? [])
   const opponents = pairs.flatMap((pair) => pair.opponents ?? [])
-  let end = 0
   return {
-    refLogps: joined(samples.map(({ refLogps }) => refLogps)),
-    offsets: Int32Array.from([0, ...samples.map(({ completionIds }) => (end += completionIds.length))]),
+    refLogps: join(samples, (sample) => sample.refLogps),
+    offsets: offsetsOf(samples.map(({ completionIds }) => completionIds)),
     weights: Float32Array.from(pairs, ({ weight }) => weight),
     tokenWeights: Float32Array.from(pairs, ({ tokenWeight }) => tokenWeight),
     ...(opponents.length === pairs.length ? { opponents } : {}),
   }
-}
-
-function joined(parts: readonly (Float32Array | undefined)[]): Float32Array {
-  return Float32Array.from(parts.flatMap((part) => [...(part ?? [])]))
 }

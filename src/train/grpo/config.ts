@@ -29,7 +29,7 @@ const grpoFields = {
   numGenerationsEval: integer(undefined, 1),
   /** Tokens of a completion at most. */
   maxCompletionLength: integer(512, 1),
-  /** Of sampling and of every log-probability. */
+  /** Divides the logits in sampling and in every log-probability. */
   temperature: number(1, 1e-3),
   topP: number(1, 1e-6, 1),
   /** 0 = off. */

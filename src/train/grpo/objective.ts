@@ -2,6 +2,7 @@
 import { type GrpoInputs, measureGrpo } from '../../losses/index.js'
 import type { BackwardResult, TokenStats } from '../../native.js'
 import type { Objective } from '../algorithm.js'
+import { join, offsetsOf } from '../flat.js'
 import type { Meter } from '../meter.js'
 import { type GRPOValues, lossOptions } from './config.js'
 import type { CustomLoss, CustomLossInputs } from './custom-loss.js'
@@ -71,7 +72,7 @@ function joinSamples(samples: readonly GRPOSample[], control: EntropyControl): O
     policyMask: join(samples, ({ policyMask }) => policyMask),
     samplerRatios: join(samples, (sample) => sample.samplerRatios),
     entropyBonus: control.enabled ? weighEntropy(samples, control.coefficient) : undefined,
-    offsets: offsetsOf(samples.map(({ completionIds }) => completionIds.length)),
+    offsets: offsetsOf(samples.map(({ completionIds }) => completionIds)),
   }
 }
 
@@ -94,27 +95,4 @@ function measureSampler(samples: readonly GRPOSample[], { logps }: BackwardResul
 /** One value per sample, repeated for each of its tokens. */
 function perToken(samples: readonly GRPOSample[], value: (sample: GRPOSample) => number): Float32Array {
   return Float32Array.from(samples.flatMap((sample) => Array<number>(sample.completionIds.length).fill(value(sample))))
-}
-
-/** The samples' arrays one after another; undefined when a sample lacks its own. */
-function join(
-  samples: readonly GRPOSample[],
-  pick: (sample: GRPOSample) => Float32Array | undefined,
-): Float32Array | undefined {
-  const parts = samples.flatMap((sample) => pick(sample) ?? [])
-  if (parts.length !== samples.length) return undefined
-  const joined = new Float32Array(parts.reduce((total, part) => total + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
-}
-
-/** [B + 1] */
-function offsetsOf(lengths: readonly number[]): Int32Array {
-  const offsets = new Int32Array(lengths.length + 1)
-  for (const [i, length] of lengths.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length
-  return offsets
 }

@@ -2,9 +2,9 @@
 import type { SampledAnswer } from './sampling.js'
 
 export interface GRPOSample extends SampledAnswer {
-  /** Of each token in the loss: 1 / normaliser. */
+  /** Weight of each token in the loss: 1 / normaliser. */
   readonly weight: number
-  /** Of each token in the mean entropy of the step. */
+  /** Weight of each token in the mean entropy of the step. */
   readonly entropyWeight: number
   /** Which `perDeviceTrainBatchSize` completions of the step it is counted among. */
   readonly slice: number

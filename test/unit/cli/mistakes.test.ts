@@ -113,7 +113,7 @@ describe('a reward', () => {
     expect(await told('rows.jsonl#a')).toMatch(/expected a module \(\.mjs, \.js\) .* got rows\.jsonl; write/)
     expect(await told('folder/')).toMatch(/expected a module .* got folder; write/)
     expect(await told('broken.mjs#a')).toMatch(
-      /cannot load broken\.mjs: .*\. Mend the file; node broken\.mjs shows more\.$/,
+      /cannot load broken\.mjs: .*\. Fix the file; node broken\.mjs shows more\.$/,
     )
   })
 })

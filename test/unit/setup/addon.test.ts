@@ -135,11 +135,11 @@ describe('a failed build', () => {
 })
 
 describe('the doctor', () => {
-  it('names every missing thing with what mends it, and never throws', async () => {
+  it('names every missing thing with what fixes it, and never throws', async () => {
     const checks = await diagnose(env({ PATH: folder, VSGRPO_PYTHON: 'no-python', VSGRPO_ADDON: '/nowhere.node' }))
     const missing = checks.filter((check) => !check.ok && !check.optional).map((check) => check.name)
     expect(missing).toEqual(['cmake', 'C++ compiler', 'ninja or make', 'python with pip', 'libtorch', 'build', 'addon'])
-    expect(formatChecks(checks)).toMatch(/missing {3}cmake .*\n\s+mend: sudo apt-get install cmake/)
+    expect(formatChecks(checks)).toMatch(/missing {3}cmake .*\n\s+fix: sudo apt-get install cmake/)
     expect(formatChecks(checks)).toMatch(/optional {2}ffmpeg/)
   })
 
