@@ -84,9 +84,12 @@ export async function* runSession<S extends Sample>(
   const { model: policy, trainDataset: dataset, signal } = options
   const { config } = recipe
   const delivery = new Delivery(options, config)
-  const cleanups: (() => void | Promise<void>)[] = [() => delivery.close()]
+  // Prompts of a batch that a run does not come to are no longer read when it ends.
+  const over = new AbortController()
+  const reading = AbortSignal.any(signal ? [signal, over.signal] : [over.signal])
+  const cleanups: (() => void | Promise<void>)[] = [() => over.abort(), () => delivery.close()]
   try {
-    const encode = createEncoder(options, dataset)
+    const encode = createEncoder({ ...options, signal: reading }, dataset)
     const loader = createLoader({ ...recipe, ...loaderSettings(options, config), length: dataset.length })
     const checkpoints = config.outputDir ? new Checkpoints(config.outputDir, config.saveTotalLimit) : undefined
     const createOptimizer = () => policy.createOptimizer(optimizerSettings(config))
