@@ -2,6 +2,7 @@
  * Folders that are whole or not there: filled beside their place under a temporary name, flushed to disk, then renamed.
  * When filling fails, the temporary folder goes and what stood at the place before stays as it was.
  */
+import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -13,7 +14,12 @@ const suffix = '.tmp'
 export interface FolderOptions {
   /** What happens to a folder that is there already: `replace` removes it, `merge` overwrites equal names only. */
   readonly existing: 'replace' | 'merge'
+  /** With `merge`: files that would belie the new ones. They go just before the weights come. */
+  readonly obsolete?: readonly string[]
 }
+
+/** By path: folders that are being written, so that a second one waits for the first. */
+const underWay = new Map<string, Promise<void>>()
 
 /** Makes folder `dir` from what `fill` writes into the folder that it is given. */
 export async function writeFolder(
@@ -22,22 +28,41 @@ export async function writeFolder(
   options: FolderOptions,
 ): Promise<void> {
   const target = resolve(dir)
-  const temporary = `${target}.${process.pid}${suffix}`
+  const before = underWay.get(target) ?? Promise.resolve()
+  const writing = before.catch(() => {}).then(() => write(target, fill, options))
+  underWay.set(target, writing)
   try {
-    rmSync(temporary, { recursive: true, force: true })
-    mkdirSync(temporary, { recursive: true })
-    await fill(temporary)
-    for (const name of readdirSync(temporary, { encoding: 'utf8', recursive: true })) await flush(join(temporary, name))
-    if (options.existing === 'merge' && existsSync(target)) moveInto(temporary, target)
-    else swap(temporary, target)
-    await flush(dirname(target))
+    await writing
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true })
     throw error instanceof VsgrpoError ? error : asSaveError(dir, error)
+  } finally {
+    if (underWay.get(target) === writing) underWay.delete(target)
   }
 }
 
-/** Removes what killed processes left half-written beside the folders of `parent`. */
+async function write(target: string, fill: (temporary: string) => Promise<void>, options: FolderOptions) {
+  const temporary = `${target}.${randomUUID().slice(0, 8)}${suffix}`
+  try {
+    mkdirSync(temporary, { recursive: true })
+    await fill(temporary)
+    for (const name of readdirSync(temporary, { encoding: 'utf8', recursive: true })) await flush(join(temporary, name))
+    if (options.existing === 'merge' && existsSync(target)) moveInto(temporary, target, options.obsolete)
+    else swap(temporary, target)
+    await flush(dirname(target))
+  } catch (error) {
+    removeQuietly(temporary)
+    throw error
+  }
+}
+
+/** The error that led here is the one to report. */
+function removeQuietly(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true })
+  } catch {}
+}
+
+/** Removes what killed processes left half-written beside the folders of `parent`, which no other process may be writing. */
 export function removeLeftovers(parent: string): void {
   if (!existsSync(parent)) return
   for (const name of readdirSync(parent)) {
@@ -46,7 +71,7 @@ export function removeLeftovers(parent: string): void {
 }
 
 function swap(temporary: string, target: string): void {
-  const old = `${target}.${process.pid}.old${suffix}`
+  const old = `${temporary}.old${suffix}`
   const replaces = existsSync(target)
   if (replaces) renameSync(target, old)
   renameSync(temporary, target)
@@ -54,9 +79,12 @@ function swap(temporary: string, target: string): void {
 }
 
 /** The weights go last: until then the folder describes the model that it holds. */
-function moveInto(temporary: string, target: string): void {
-  const names = readdirSync(temporary).sort((a, b) => Number(isWeights(a)) - Number(isWeights(b)))
-  for (const name of names) renameSync(join(temporary, name), join(target, name))
+function moveInto(temporary: string, target: string, obsolete: readonly string[] = []): void {
+  const names = readdirSync(temporary)
+  const move = (name: string): void => renameSync(join(temporary, name), join(target, name))
+  names.filter((name) => !isWeights(name)).forEach(move)
+  for (const name of obsolete) rmSync(join(target, name), { force: true })
+  names.filter(isWeights).forEach(move)
   rmSync(temporary, { recursive: true })
 }
 

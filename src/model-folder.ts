@@ -71,6 +71,9 @@ export function checkModelFolder(dir: string): void {
   }
 }
 
+/** What makes a folder an adapter's. */
+export const adapterFiles = ['adapter_config.json', 'adapter_model.safetensors']
+
 /** The adapter that a folder holds, or undefined when it holds a whole model. */
 export function readAdapter(dir: string): AdapterConfig | undefined {
   const file = join(dir, 'adapter_config.json')

@@ -5,7 +5,14 @@
 import { writeFolder } from '../atomic-folder.js'
 import { type PackedSequences, packPrompts, planBatches, type Sequence } from '../batch.js'
 import { AbortedError, InputError, isAbort } from '../errors.js'
-import { checkModelFolder, copyModelFiles, publishConfig, readAdapter, writeAdapter } from '../model-folder.js'
+import {
+  adapterFiles,
+  checkModelFolder,
+  copyModelFiles,
+  publishConfig,
+  readAdapter,
+  writeAdapter,
+} from '../model-folder.js'
 import type {
   ForwardOptions,
   Generated,
@@ -160,7 +167,8 @@ export class Policy implements Disposable, AsyncDisposable {
    * which writes them alone in PEFT's layout. Atomic: the folder is complete or as it was.
    */
   async save(dir: string, what: 'model' | 'adapter' = 'model'): Promise<void> {
-    await writeFolder(dir, (temporary) => this.writeInto(temporary, what), { existing: 'merge' })
+    const obsolete = what === 'model' ? adapterFiles : []
+    await writeFolder(dir, (temporary) => this.writeInto(temporary, what), { existing: 'merge', obsolete })
   }
 
   /** The same into a folder that exists, not atomic: for callers who write more beside it. */
@@ -173,15 +181,21 @@ export class Policy implements Disposable, AsyncDisposable {
     await this.native.save(dir, what === 'adapter' ? 'adapter' : this.lora ? 'merged' : 'model')
   }
 
-  /** Replaces the weights by those of a folder that `writeInto` wrote. */
+  /** Replaces the weights by those of a folder that `writeInto` wrote; where that fails, by those that were loaded first. */
   async restore(dir: string): Promise<void> {
     if (!this.lora) checkModelFolder(dir)
     else if (!readAdapter(dir))
       throw new InputError(`[resume] expected an adapter in ${dir}, as the model has lora, got none`)
+    // First, or both would be in memory.
     this.native.dispose()
-    this.weights = this.lora
-      ? await loadWeights(this.engine, this.dir, { ...this.load, adapterDir: dir })
-      : await loadWeights(this.engine, dir, this.load)
+    try {
+      this.weights = this.lora
+        ? await loadWeights(this.engine, this.dir, { ...this.load, adapterDir: dir })
+        : await loadWeights(this.engine, dir, this.load)
+    } catch (error) {
+      this.weights = await loadWeights(this.engine, this.dir, this.load)
+      throw error
+    }
   }
 
   /** What the engine holds, in bytes by part: this policy, its reference and optimizer, and whatever else is loaded. */

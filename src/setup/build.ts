@@ -2,11 +2,12 @@
  * Builds the addon, and the native tests when asked, with cmake-js; does nothing when the stamp says so. For CUDA: the addon, the
  * kernels and what calls them, in a folder of their own.
  */
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
-import { errorCode, VsgrpoError } from '../errors.js'
+import { VsgrpoError } from '../errors.js'
+import { acquireLock, releaseLock } from '../process-lock.js'
 import { cudaOf, type Nvcc } from './cuda.js'
 import type { Libtorch } from './libtorch.js'
 import { writableBuildDir } from './paths.js'
@@ -135,37 +136,10 @@ async function requireTools(env: NodeJS.ProcessEnv): Promise<void> {
 async function locked(dir: string, work: () => Promise<void>): Promise<void> {
   mkdirSync(dir, { recursive: true })
   const lock = join(dir, 'setup.lock')
-  while (!acquire(lock)) await new Promise((resolve) => setTimeout(resolve, 500))
+  while (!acquireLock(lock)) await new Promise((resolve) => setTimeout(resolve, 500))
   try {
     await work()
   } finally {
-    rmSync(lock, { force: true })
-  }
-}
-
-/** The lock appears with its owner's number in it: linked, not written in place. */
-function acquire(lock: string): boolean {
-  const own = `${lock}.${process.pid}`
-  writeFileSync(own, String(process.pid))
-  try {
-    linkSync(own, lock)
-    return true
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw error
-    if (!isOwned(lock)) rmSync(lock, { force: true })
-    return false
-  } finally {
-    rmSync(own, { force: true })
-  }
-}
-
-/** Whether the process that made a lock still runs. One that is gone by now counts as owned: the next try will tell. */
-function isOwned(lock: string): boolean {
-  try {
-    const pid = Number(readFileSync(lock, 'utf8'))
-    return pid > 0 && process.kill(pid, 0)
-  } catch (error) {
-    // EPERM: another user's process. ENOENT: the lock is gone.
-    return errorCode(error) !== 'ESRCH'
+    releaseLock(lock)
   }
 }

@@ -2,7 +2,7 @@
 import { InputError } from '../errors.js'
 import type { Metrics } from '../types.js'
 import type { Sample } from './algorithm.js'
-import { checkTraining } from './checks.js'
+import { checkParts, checkTraining } from './checks.js'
 import type { TrainingValues } from './config.js'
 import type { TrainEvent } from './events.js'
 import { finish, type Recipe, runSession, type TrainerOptions, type TrainOptions, type TrainResult } from './session.js'
@@ -16,6 +16,7 @@ export abstract class BaseTrainer<S extends Sample, V extends TrainingValues, O 
     /** All options, resolved. */
     readonly args: V,
   ) {
+    checkParts(options)
     checkTraining(args, options.evalDataset)
   }
 

@@ -27,7 +27,11 @@ export interface TrainerState {
   readonly seed: number
   readonly datasetLength: number
   readonly best?: Best
-  /** The resolved options, to tell what changed. */
+  /** The evaluation after `step` was cut off. */
+  readonly isEvaluationDue?: boolean
+  /** The model's folder, and what else the trainer was given: rewards, say. */
+  readonly setup: Readonly<Record<string, unknown>>
+  /** The resolved options; with `setup` they tell what changed. */
   readonly args: Readonly<Record<string, unknown>>
   readonly versions: Readonly<Record<string, string>>
 }
@@ -132,7 +136,7 @@ export function readState(dir: string): TrainerState {
 
 /** Whether all is there that going on needs. */
 function isState(value: unknown): value is TrainerState {
-  if (!isObject(value) || !isObject(value.args)) return false
+  if (!isObject(value) || !isObject(value.args) || !isObject(value.setup)) return false
   return [value.formatVersion, value.step, value.numTokens, value.datasetLength].every(
     (count) => typeof count === 'number',
   )

@@ -32,8 +32,10 @@ export interface Job<S extends Sample> {
   readonly updatesPerBatch: number
   readonly totalSteps: number
   readonly config: TrainingValues
-  /** What the start event and the checkpoints say about the run. */
+  /** What the start event says about the run. */
   readonly description: Readonly<Record<string, unknown>>
+  /** What makes the run besides its options, to tell what changed when it goes on. */
+  readonly setup: Readonly<Record<string, unknown>>
   readonly versions: Readonly<Record<string, string>>
   readonly from: StartingPoint<S>
   readonly warnings: readonly string[]
@@ -54,6 +56,8 @@ export interface StartingPoint<S extends Sample> {
   readonly numTokens: number
   readonly pending?: Prepared<S>
   readonly best?: Best
+  /** Whether the evaluation after `step` was cut off, and comes first. */
+  readonly isEvaluationDue?: boolean
 }
 
 export async function* runLoop<S extends Sample>(job: Job<S>): AsyncGenerator<TrainEvent> {
@@ -68,11 +72,13 @@ export async function* runLoop<S extends Sample>(job: Job<S>): AsyncGenerator<Tr
   yield { type: 'start', config: job.description, totalSteps, step: progress.step }
   for (const message of job.warnings) yield { type: 'warning', message }
   try {
-    if (config.evalOnStart && progress.step === 0) yield* evaluate(job, progress)
+    progress.isEvaluationDue ||= config.evalOnStart && progress.step === 0
+    if (progress.isEvaluationDue) yield* evaluate(job, progress)
     while (progress.step < totalSteps && reason === 'finished') {
       yield* takeStep(job, progress)
       const { step } = progress
-      if (config.evalSteps && isDue(step, config.evalSteps, totalSteps)) yield* evaluate(job, progress)
+      progress.isEvaluationDue = config.evalSteps !== undefined && isDue(step, config.evalSteps, totalSteps)
+      if (progress.isEvaluationDue) yield* evaluate(job, progress)
       if (job.shouldStop()) reason = 'stopped'
       if (isDue(step, config.saveSteps, totalSteps)) yield* save(job, progress)
     }
@@ -110,6 +116,8 @@ interface Progress<S extends Sample> {
   ahead?: ReadonlyMap<number, Promise<Prompt>>
   /** The best evaluation so far by `metricForBestModel`. */
   best?: Best
+  /** Whether the evaluation after `step` is still to come: one that is cut off is made when the run goes on. */
+  isEvaluationDue?: boolean
   readonly meter: Meter
   /** Milliseconds. */
   readonly startedAt: number
@@ -198,6 +206,7 @@ async function* evaluate<S extends Sample>(job: Job<S>, progress: Progress<S>): 
   if (!job.evaluate) return
   const { step } = progress
   const metrics = await job.evaluate()
+  progress.isEvaluationDue = false
   yield { type: 'eval', step, metrics }
   const { metricForBestModel: metric, greaterIsBetter = prefersGreater(metric ?? '') } = job.config
   if (!metric || !job.checkpoints || step === 0) return
@@ -216,7 +225,8 @@ async function* save<S extends Sample>(job: Job<S>, progress: Progress<S>): Asyn
   yield { type: 'checkpoint', step, dir }
 }
 
-function partsOf<S extends Sample>(job: Job<S>, { step, numTokens, pending, best }: Progress<S>): SaveParts<S> {
+function partsOf<S extends Sample>(job: Job<S>, progress: Progress<S>): SaveParts<S> {
+  const { step, numTokens, pending, best, isEvaluationDue } = progress
   const state: TrainerState = {
     formatVersion,
     step,
@@ -226,6 +236,8 @@ function partsOf<S extends Sample>(job: Job<S>, { step, numTokens, pending, best
     seed: job.config.seed,
     datasetLength: job.dataset.length,
     best,
+    ...(isEvaluationDue ? { isEvaluationDue } : {}),
+    setup: job.setup,
     args: { ...job.config },
     versions: job.versions,
   }

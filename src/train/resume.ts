@@ -19,6 +19,8 @@ export interface BeginOptions<S extends Sample> {
   readonly dataset: Dataset
   readonly encode: (index: number) => Promise<Prompt>
   readonly config: TrainingValues
+  /** As in `TrainerState`. */
+  readonly setup: Readonly<Record<string, unknown>>
   readonly begin: () => Promise<{ algorithm: Algorithm<S>; dispose(): void }>
   readonly createOptimizer: () => NativeOptimizer
 }
@@ -106,7 +108,7 @@ async function beginAt<S extends Sample>(dir: string | undefined, options: Begin
 const freshStart = { from: { step: 0, numTokens: 0 }, warnings: [] }
 
 /** Puts the policy back to a checkpoint, and says which options are not what they were. */
-async function restore<S extends Sample>(dir: string, { policy, dataset, encode, config }: BeginOptions<S>) {
+async function restore<S extends Sample>(dir: string, { policy, dataset, encode, config, setup }: BeginOptions<S>) {
   const state = readState(dir)
   if (state.datasetLength !== dataset.length) {
     throw new InputError(
@@ -115,14 +117,19 @@ async function restore<S extends Sample>(dir: string, { policy, dataset, encode,
   }
   const pending = await readPending<S>(dir, encode)
   await policy.restore(dir)
-  const from: StartingPoint<S> = { step: state.step, numTokens: state.numTokens, pending, best: state.best }
-  return { from, warnings: changedOptions(state.args, { ...config }) }
+  const { step, numTokens, best, isEvaluationDue } = state
+  const from: StartingPoint<S> = { step, numTokens, pending, best, isEvaluationDue }
+  return { from, warnings: [...changes(state.setup, setup), ...changedOptions(state.args, { ...config })] }
 }
 
 /** Options that change what a run computes; where it writes and what it logs may change freely. */
 function changedOptions(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
   const free = /^(outputDir|reportTo|save|log|eval|numCompletionsToPrint|perDeviceEval|tokensPerMicroBatch)/
-  const names = Object.keys(now).filter((name) => !free.test(name))
-  const changed = names.filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name]))
+  const relevant = Object.entries(now).filter(([name]) => !free.test(name))
+  return changes(before, Object.fromEntries(relevant))
+}
+
+function changes(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
+  const changed = Object.keys(now).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name]))
   return changed.map((name) => `${name} was ${before[name]} in the checkpoint and is ${now[name]} now`)
 }

@@ -2,12 +2,17 @@
  * What all trainers share around the loop: encoded prompts, the optimizer, resuming, and handing events to callbacks and
  * reporters before the caller sees them.
  */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Dataset, placeOf } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
+import { InputError } from '../errors.js'
+import { saving } from '../log/atomic.js'
 import type { Reporter } from '../log/reporter.js'
 import { runFolder } from '../log/run-folder.js'
 import { tensorboard } from '../log/tensorboard.js'
 import type { Policy, PolicyProcessor } from '../policy.js'
+import { acquireLock, ownerOf, releaseLock } from '../process-lock.js'
 import type { Example, Metrics, Prompt } from '../types.js'
 import { version } from '../version.js'
 import type { Algorithm, Sample } from './algorithm.js'
@@ -89,11 +94,13 @@ export async function* runSession<S extends Sample>(
   const reading = AbortSignal.any(signal ? [signal, over.signal] : [over.signal])
   const cleanups: (() => void | Promise<void>)[] = [() => over.abort(), () => delivery.close()]
   try {
+    if (config.outputDir) cleanups.push(occupy(config.outputDir))
     const encode = createEncoder({ ...options, signal: reading }, dataset)
     const loader = createLoader({ ...recipe, ...loaderSettings(options, config), length: dataset.length })
     const checkpoints = config.outputDir ? new Checkpoints(config.outputDir, config.saveTotalLimit) : undefined
     const createOptimizer = () => policy.createOptimizer(optimizerSettings(config))
-    const parts = { policy, dataset, encode, config, begin: recipe.begin, createOptimizer }
+    const setup = { model: policy.dir, ...recipe.description }
+    const parts = { policy, dataset, encode, config, setup, begin: recipe.begin, createOptimizer }
     const start = await beginRun<S>(resumeFromCheckpoint, checkpoints, parts)
     cleanups.unshift(() => start.dispose())
     const { algorithm, optimizer } = start
@@ -107,6 +114,7 @@ export async function* runSession<S extends Sample>(
       encode,
       signal,
       from: start.from,
+      setup,
       warnings: [...start.warnings, ...(recipe.warnings ?? [])],
       totalSteps: countSteps(config, loader.batchesPerEpoch * recipe.updatesPerBatch),
       description: describe(options, recipe, algorithm.name),
@@ -121,6 +129,19 @@ export async function* runSession<S extends Sample>(
   } finally {
     for (const cleanup of cleanups) await cleanup()
   }
+}
+
+/** Two runs in one folder would tear each other's files: throws where one is at work. Gives what ends that. */
+function occupy(outputDir: string): () => void {
+  const lock = join(outputDir, 'run.lock')
+  const isFree = saving(lock, () => {
+    mkdirSync(outputDir, { recursive: true })
+    return acquireLock(lock)
+  })
+  if (isFree) return () => releaseLock(lock)
+  throw new InputError(
+    `[train] ${outputDir}: process ${ownerOf(lock)} is training into it; wait for its end, or give another outputDir`,
+  )
 }
 
 /** Takes a session to its end. */

@@ -4,6 +4,7 @@
  *
  *   finding                                     from
  *   groups that earned equal rewards            75% of at least 4 groups: a few hard prompts are no evidence
+ *   a reward that applied to no completion
  *   completions that earned one and the same    all of at least 4 groups; a single reward: 0 for all
  *   completions cut at maxCompletionLength      50%
  *   completions without text                    10%
@@ -33,9 +34,8 @@ export function preflight(batch: FirstBatch): string[] {
   return [...rewardFindings(batch), ...formatFindings(batch), ...truncationFindings(batch), ...emptyFindings(batch)]
 }
 
-/** The gravest only: one and the same reward for all, equal rewards in most groups, a reward that nothing earned. */
+/** The gravest only: one and the same reward for all, equal rewards in most groups, rewards that nothing earned or had. */
 function rewardFindings({ completions, scores, flat }: FirstBatch): string[] {
-  const all = `all ${completions.length} completions`
   const totals = [...scores.totals].filter((total) => !Number.isNaN(total))
   if (totals.length === 0) {
     return [
@@ -43,6 +43,7 @@ function rewardFindings({ completions, scores, flat }: FirstBatch): string[] {
     ]
   }
   if (flat.length < thresholds.groups) return []
+  const all = `all ${completions.length} completions`
   const [first = 0] = totals
   if (totals.every((total) => total === first)) {
     return [`${all} earned the reward ${short(first)}: nothing can be learnt; ${cureOfConstant(first)}`]
@@ -52,9 +53,16 @@ function rewardFindings({ completions, scores, flat }: FirstBatch): string[] {
   if (flatCount === flat.length) {
     return [`all ${flat.length} groups earned equal rewards: nothing can be learnt; ${cure}`]
   }
-  const findings = zeroRewards(scores).map((name) => {
-    return `reward ${name} gave 0 to ${all}: it teaches nothing; check that it reads these answers (a penalty that none earned is fine)`
-  })
+  const findings = [
+    ...silentRewards(scores).map(
+      (name) =>
+        `reward ${name} applied to none of the ${completions.length} completions: it teaches nothing; check the columns that it reads`,
+    ),
+    ...zeroRewards(scores).map(
+      (name) =>
+        `reward ${name} gave 0 to ${all}: it teaches nothing; check that it reads these answers (a penalty that none earned is fine)`,
+    ),
+  ]
   if (flatCount < thresholds.flat * flat.length) return findings
   return [
     `${share(flatCount, flat.length, 'groups')} earned equal rewards: only the others teach; ${cure}`,
@@ -66,6 +74,10 @@ function cureOfConstant(value: number): string {
   return value > 0
     ? 'check that rewardFuncs tell answers apart, or use harder examples'
     : 'check that rewardFuncs read these answers, or use a reward with partial credit, or easier examples'
+}
+
+function silentRewards({ names, byReward }: RewardTable): string[] {
+  return names.filter((_, j) => applicable(byReward[j]).length === 0)
 }
 
 /** Rewards that are 0 wherever they apply. One for the form of an answer has a finding of its own. */

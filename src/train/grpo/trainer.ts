@@ -3,7 +3,7 @@ import { checkWeights } from '../../rewards/combine.js'
 import { type RewardFunc, rewardNames } from '../../rewards/reward.js'
 import type { Metrics } from '../../types.js'
 import { BaseTrainer, noDataset } from '../base-trainer.js'
-import { checkSyncRefModel } from '../checks.js'
+import { checkRewards, checkSyncRefModel } from '../checks.js'
 import { createEncoder, type Recipe, type TrainerOptions } from '../session.js'
 import { batchAlgebra, configWarnings, type GRPOConfig, type GRPOValues, resolveGRPOConfig } from './config.js'
 import type { CustomLoss } from './custom-loss.js'
@@ -28,6 +28,7 @@ export class GRPOTrainer extends BaseTrainer<GRPOSample, GRPOValues, GRPOTrainer
   /** Throws an InputError for options that are unknown or do not fit together. */
   constructor(options: GRPOTrainerOptions) {
     super(options, resolveGRPOConfig(options.args))
+    checkRewards(options.rewardFuncs)
     this.rewards = typeof options.rewardFuncs === 'function' ? [options.rewardFuncs] : options.rewardFuncs
     this.rewardWeights = checkWeights(this.rewards, options.rewardWeights)
     checkSyncRefModel(this.args, options.model.lora)

@@ -1,5 +1,5 @@
 /** The best evaluation: its checkpoint outlives the others, and its weights come back at the end. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fromArray } from '../../../src/data/dataset.js'
@@ -105,6 +105,30 @@ describe('loadBestModelAtEnd', () => {
     const interrupted = await start([3, 2], config, { signal: control.signal })
     for await (const event of interrupted.trainer) if (event.type === 'eval' && event.step === 4) control.abort()
     expect([...table(interrupted.policy)]).toEqual(weightsOf(4))
+  })
+
+  it('is the same where an evaluation was interrupted: the run makes it first when it goes on', async () => {
+    const config: GRPOConfig = { loadBestModelAtEnd: true }
+    const whole = await start([1, 3, 2, 0], config)
+    await whole.trainer.train()
+    const best = weightsOf(4)
+    expect([...table(whole.policy)]).toEqual(best)
+    rmSync(join(place.dir, 'run'), { recursive: true })
+
+    const control = new AbortController()
+    let evaluations = 0
+    const interrupting = named('score', (input) => {
+      if (input.example.id !== 'held') return firstLetter(input)
+      if (++evaluations < 2) return 1
+      control.abort()
+      throw control.signal.reason
+    })
+    const part = await start([], config, { rewardFuncs: [interrupting], signal: control.signal })
+    expect(await part.trainer.train()).toMatchObject({ reason: 'aborted', steps: 4 })
+    const rest = await start([3, 2, 0], config)
+    const events = await collect(rest.trainer.events({ resumeFromCheckpoint: true }))
+    expect(events.flatMap((event) => (event.type === 'eval' ? [event.step] : []))).toEqual([4, 6, 8])
+    expect([...table(rest.policy)]).toEqual(best)
   })
 
   it('remembers the best across a resume', async () => {

@@ -66,6 +66,28 @@ describe('a trainer', () => {
     await expect(make({}, more)).rejects.toThrow(message)
   })
 
+  it.each<[string, unknown, string]>([
+    ['rewardFuncs', ['accuracy'], 'rewardFuncs: expected functions, such as accuracyReward(); got "accuracy"'],
+    ['rewardFuncs', undefined, 'rewardFuncs: expected functions, such as accuracyReward(); got nothing'],
+    [
+      'trainDataset',
+      'rows.jsonl',
+      'trainDataset: expected a dataset: jsonl(file), openDataset(path), fromArray(rows); got "rows.jsonl"',
+    ],
+    ['trainDataset', [{ messages: [] }], 'trainDataset: expected a dataset'],
+    ['evalDataset', null, 'evalDataset: expected a dataset'],
+    ['model', './Qwen2-VL-2B', 'model: expected what loadModel gives: await loadModel(folder); got "./Qwen2-VL-2B"'],
+    ['model', { dir: '.' }, 'got another object'],
+    ['reporters', { onEvent() {} }, 'reporters: expected a list; got another object'],
+    ['callbacks', () => 'stop', 'callbacks: expected a list'],
+  ])('refuses %s that is %j, which untyped code may give', async (name, value, message) => {
+    const error = await make({}, { [name]: value }).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(InputError)
+    expect(error).toMatchObject({
+      message: expect.stringContaining(`[trainer] ${message}`.replace('[trainer] got', 'got')),
+    })
+  })
+
   it('refuses a dataset that does not fill a batch, before anything is sampled', async () => {
     const { trainer } = await make({}, { trainDataset: rows(1) })
     await expect(trainer.train()).rejects.toThrow(

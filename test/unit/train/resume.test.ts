@@ -72,3 +72,30 @@ describe('a damaged checkpoint', () => {
     expect(checkpoints()).toEqual(['step-2', 'step-4'])
   })
 })
+
+describe('a run folder', () => {
+  it('is used by one run at a time', async () => {
+    const [first, second] = [await start(), await start()]
+    for await (const event of first.trainer) {
+      if (event.type !== 'step') continue
+      await expect(second.trainer.train()).rejects.toThrow(
+        `process ${process.pid} is training into it; wait for its end`,
+      )
+      break
+    }
+    expect(await second.trainer.train()).toMatchObject({ reason: 'finished' })
+    expect(readdirSync(outputDir())).not.toContain('run.lock')
+  })
+})
+
+describe('a checkpoint that cannot be loaded', () => {
+  it('leaves the policy as it was loaded', async () => {
+    await (await start()).trainer.train()
+    writeFileSync(file(6, 'model.safetensors'), 'no weights')
+    const { policy, trainer } = await start()
+    const before = table(policy)
+    await expect(trainer.train({ resumeFromCheckpoint: file(6, '.') })).rejects.toThrow()
+    expect(table(policy)).toEqual(before)
+    expect(await trainer.train({ resumeFromCheckpoint: file(4, '.') })).toMatchObject({ reason: 'finished' })
+  })
+})

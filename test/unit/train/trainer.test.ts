@@ -306,9 +306,11 @@ describe('checkpoints of a run', () => {
   it('say which options are not what they were', async () => {
     const outputDir = join(place.dir, 'out')
     await (await grpo('run', { outputDir, maxSteps: 1 })).trainer.train()
-    const again = await grpo('run', { outputDir, maxSteps: 2, beta: 0.1, saveSteps: 7 })
+    const other = named('other', firstLetter)
+    const again = await grpo('run', { outputDir, maxSteps: 2, beta: 0.1, saveSteps: 7 }, { rewardFuncs: [other] })
     const events = await collect(again.trainer.events({ resumeFromCheckpoint: true }))
     expect(warnings(events)).toEqual([
+      'rewardFuncs was first in the checkpoint and is other now',
       'maxSteps was 1 in the checkpoint and is 2 now',
       'beta was 0 in the checkpoint and is 0.1 now',
     ])

@@ -70,7 +70,9 @@ describe('preflight', () => {
     expect(withRewards({ accuracy, depth: [0, 0, null, 0, 0, 0, 0, 0, 0, 0] })).toEqual([
       'reward depth gave 0 to all 10 completions: it teaches nothing; check that it reads these answers (a penalty that none earned is fine)',
     ])
-    expect(withRewards({ accuracy, depth: Array(10).fill(null) })).toEqual([])
+    expect(withRewards({ accuracy, depth: Array(10).fill(null) })).toEqual([
+      'reward depth applied to none of the 10 completions: it teaches nothing; check the columns that it reads',
+    ])
     expect(withRewards({ accuracy, depth: Array(10).fill(1) })).toEqual([])
   })
 
