@@ -12,7 +12,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 /** A unit is a folder or a file of src. It imports from lower rows, and types from its own row. */
 const typescriptLevels: readonly (readonly string[])[] = [
   ['types', 'errors', 'json', 'train/events', 'losses/grpo-options'],
-  ['setup', 'interrupt', 'published-layout'],
+  ['interrupt', 'published-layout', 'ffmpeg'],
+  ['setup'],
   ['native', 'version'],
   ['processing', 'data', 'rewards', 'losses', 'log', 'batch'],
   ['model-folder', 'atomic-folder'],

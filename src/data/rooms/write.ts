@@ -2,16 +2,16 @@
  * Writes a set of rooms as a folder: scenes.json, questions.jsonl and frames/<scene>/NNN.png or videos/<scene>.mp4.
  * Everything goes to a neighbouring temporary folder that is renamed at the end, so a folder is whole or absent.
  */
-import { spawn } from 'node:child_process'
 import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { AbortedError, InputError, messageOf, VsgrpoError } from '../../errors.js'
+import { runFfmpeg } from '../../ffmpeg.js'
 import { type Room, type RoomExample, type RoomSet, roomExamples } from './dataset.js'
 import { encodePng } from './png.js'
 import { framesPerSecond } from './seen.js'
 
 export interface WriteRoomsOptions {
-  /** 'png' (default) writes frames; 'mp4' needs ffmpeg on PATH. */
+  /** 'png' (default) writes frames; 'mp4' needs ffmpeg. */
   readonly format?: 'png' | 'mp4'
   /** Other frames than the room's own, for example grey ones. */
   readonly frames?: (room: Room) => Uint8Array
@@ -83,28 +83,9 @@ async function writeMp4(dir: string, set: RoomSet, room: Room, frames: Uint8Arra
   await mkdir(join(dir, 'videos'), { recursive: true })
   const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
   const output = ['-pix_fmt', 'yuv420p', '-movflags', '+faststart', join(dir, path)]
-  await runFfmpeg(['-loglevel', 'error', '-y', ...input, ...output], frames)
+  const { failure } = await runFfmpeg(['-y', ...input, ...output], { instead: "use format 'png'", input: frames })
+  if (failure !== undefined) throw new VsgrpoError(`ffmpeg: ${failure}`, { code: 'ERR_VSGRPO_SAVE' })
   return path
-}
-
-function runFfmpeg(args: readonly string[], input: Uint8Array): Promise<void> {
-  return new Promise((resolved, rejected) => {
-    const child = spawn('ffmpeg', args, { stdio: ['pipe', 'ignore', 'pipe'] })
-    let talk = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      talk += chunk.toString()
-    })
-    child.on('error', (cause) => {
-      rejected(new InputError("format: 'mp4' needs ffmpeg on PATH; install it, or use 'png'", { cause }))
-    })
-    child.on('close', (status) => {
-      if (status === 0) resolved()
-      else rejected(new VsgrpoError(`ffmpeg: ${talk.trim() || `exit ${status}`}`, { code: 'ERR_VSGRPO_SAVE' }))
-    })
-    // ffmpeg that ends early closes the pipe; its exit status says why.
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(input)
-  })
 }
 
 async function requireEmpty(target: string, dir: string): Promise<void> {
