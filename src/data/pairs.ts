@@ -6,6 +6,7 @@
 import { dataError, InputError } from '../errors.js'
 import type { Example } from '../types.js'
 import { type Dataset, placeOf } from './dataset.js'
+import { type MarkedOption, splitOption } from './questions/marks.js'
 import { type Random, randomStream } from './scenes/random.js'
 
 /** How near wrong answers are to the right one. */
@@ -97,21 +98,13 @@ function wrongNumber(right: string, ratio: number, random: Random): string {
   return candidates.find((text) => text !== right) ?? (value + 10 ** -digits).toFixed(digits)
 }
 
-interface Choice {
-  readonly mark: string
-  readonly text: string
-}
-
-function readOptions(options: unknown): Choice[] {
+function readOptions(options: unknown): MarkedOption[] {
   if (!Array.isArray(options)) return []
-  return options.flatMap((option: unknown) => {
-    const [, mark = '', text = ''] = /^(\w+)\. (.*)$/.exec(String(option)) ?? []
-    return mark === '' ? [] : [{ mark, text }]
-  })
+  return options.map((option: unknown) => splitOption(String(option))).filter(({ mark }) => mark !== '')
 }
 
 /** The other options, written as the right one is: by mark or by text. */
-function wrongOptions(options: readonly Choice[], right: string): Wrong[] {
+function wrongOptions(options: readonly MarkedOption[], right: string): Wrong[] {
   const answer = options.find(({ mark, text }) => mark === right || text === right)
   if (!answer) return []
   const written = answer.mark === right ? 'mark' : 'text'

@@ -7,6 +7,7 @@ import type { ContentPart, Example } from '../../types.js'
 import { AnswerLedger } from '../questions/balance.js'
 import { builders } from '../questions/builders.js'
 import { combinations } from '../questions/choices.js'
+import { letterOf } from '../questions/marks.js'
 import type { Question, QuestionKind } from '../questions/question.js'
 import type { QuestionRow } from '../questions/row.js'
 import type { QuestionRules } from '../questions/rules.js'
@@ -100,8 +101,8 @@ export function roomExamples(set: RoomSet, room: Room, video: string | readonly 
       scene_name: room.name,
       question_type: question.kind,
       question: question.question,
-      options: question.options?.map((option, i) => `${letter(i)}. ${option}`) ?? null,
-      ground_truth: question.options === null ? question.answer : letter(question.options.indexOf(question.answer)),
+      options: question.options?.map((option, i) => `${letterOf(i)}. ${option}`) ?? null,
+      ground_truth: question.options === null ? question.answer : letterOf(question.options.indexOf(question.answer)),
       category: question.category,
       answer: question.answer,
       completion: question.answer,
@@ -223,8 +224,4 @@ function requireWhole(name: string, value: number, least: number): void {
 function meant(name: string, known: readonly string[]): string {
   const close = nearest(name, known)
   return close === undefined ? '' : ` (did you mean '${close}'?)`
-}
-
-function letter(index: number): string {
-  return String.fromCharCode(65 + index)
 }

@@ -4,6 +4,7 @@
  * published: here the benchmark's line for letters comes first.
  */
 import { instructions } from '../../data/questions/instructions.js'
+import { splitOption } from '../../data/questions/marks.js'
 import { answerText } from '../../rewards/answer.js'
 import type { ContentPart, Message } from '../../types.js'
 import type { Question } from './questions.js'
@@ -73,6 +74,6 @@ export function predictionOf(completion: string, prompt: PromptName): string {
  */
 export function letterOfName(prediction: string, options: readonly string[] | null): string {
   const plain = (text: string): string => text.trim().toLowerCase().replace(/\.$/, '')
-  const named = (options ?? []).filter((option) => plain(option.slice(3)) === plain(prediction))
-  return named.length === 1 ? (named[0]?.[0] ?? prediction) : prediction
+  const named = (options ?? []).map(splitOption).filter(({ text }) => plain(text) === plain(prediction))
+  return named.length === 1 ? (named[0]?.mark ?? prediction) : prediction
 }

@@ -1,4 +1,6 @@
 /** VSI-Bench's question rows, checked one by one before anything is asked: a mistake names file, line and field. */
+
+import { letterOf } from '../../data/questions/marks.js'
 import { dataError, type InputError, nearest } from '../../errors.js'
 import type { Message } from '../../types.js'
 import { float, strip } from './python.js'
@@ -131,7 +133,7 @@ function readOptions(value: unknown, type: QuestionType, where: string): readonl
   }
   if (!Array.isArray(value) || value.length < 2) throw bad(where, 'options', 'at least two options', show(value))
   return value.map((option: unknown, i) => {
-    const letter = String.fromCharCode(65 + i)
+    const letter = letterOf(i)
     if (typeof option === 'string' && option.startsWith(`${letter}. `)) return option
     throw bad(where, `options[${i}]`, `a text that begins with "${letter}. "`, show(option))
   })
