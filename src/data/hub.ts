@@ -17,6 +17,7 @@ import { open } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
 import { InputError } from '../errors.js'
+import { isObject } from '../json.js'
 import { cachedSnapshot, type Environment, type HubRepo, hubFolder, isCommit } from './hub-cache.js'
 import {
   ask,
@@ -80,7 +81,7 @@ export async function hubFiles(repo: HubRepo, options: HubOptions = {}): Promise
   const response = await ask(repo, url, {}, options)
   if (!response.ok) throw refusal(repo, response.status)
   const body: unknown = await response.json().catch(() => undefined)
-  const files = typeof body === 'object' && body !== null && 'siblings' in body ? body.siblings : undefined
+  const files = isObject(body) ? body.siblings : undefined
   if (!Array.isArray(files)) throw strange(repo, env, 'no list of files')
   return files.map((file: { rfilename?: unknown }) => String(file.rfilename))
 }

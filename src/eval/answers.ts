@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from '../errors.js'
+import { isObject } from '../json.js'
 import { writeAtomically } from '../log/atomic.js'
 import { LineFile, readLines } from '../log/lines.js'
 import { sceneOf } from './scenes.js'
@@ -141,7 +142,7 @@ function isAbout(row: Readonly<Record<string, unknown>>, question: Question | un
 
 /** The first setting that differs, in words. */
 function differenceOf(theirs: unknown, ours: Settings): string | undefined {
-  const other: Readonly<Record<string, unknown>> = typeof theirs === 'object' && theirs !== null ? { ...theirs } : {}
+  const other = isObject(theirs) ? theirs : {}
   const name = Object.keys(ours).find((key) => other[key] !== ours[key])
   return name === undefined ? undefined : `${name} ${JSON.stringify(other[name]) ?? 'unknown'}, not ${ours[name]}`
 }
