@@ -3,7 +3,7 @@
  * (seed, batch number), so a run resumes at any batch without replaying the ones before.
  */
 import { InputError } from '../errors.js'
-import { groupBy } from './group-by.js'
+import { groupBy } from '../group-by.js'
 
 export interface LoaderOptions {
   /** Rows of the dataset. */

@@ -3,8 +3,9 @@
  * for every type and category. Both are chosen on other scenes than those they are scored on, so they are what a model
  * could have learned by heart from questions alone. Pure.
  */
-import { groupBy } from '../data/group-by.js'
+
 import { splitOption } from '../data/questions/marks.js'
+import { groupBy } from '../group-by.js'
 
 /** What a blind guesser reads, and the truth to fit on. */
 export interface BlindQuestion {

@@ -1,7 +1,7 @@
 /**
  * Controls that cannot see: the best answer from the question's text alone, and frames without content.
  */
-import { groupBy } from '../group-by.js'
+import { groupBy } from '../../group-by.js'
 import { splitOption } from '../questions/marks.js'
 
 /** The columns that a blind guesser reads. */

@@ -2,17 +2,12 @@ import { describe, expect, it } from 'vitest'
 import type { Question } from '../../../../src/data/questions/question.js'
 import { makeRooms, type RoomSet, roomExamples } from '../../../../src/data/rooms/index.js'
 import { InputError } from '../../../../src/errors.js'
+import { groupBy } from '../../../../src/group-by.js'
 
 const train = makeRooms({ recipe: 'demo', count: 900, seed: 0, split: 'train' })
 
 function questionsOf(set: RoomSet, kind: string): Question[] {
   return set.rooms.flatMap((room) => room.questions).filter((question) => question.kind === kind)
-}
-
-function groupBy(questions: readonly Question[], key: (question: Question) => string): Map<string, Question[]> {
-  const groups = new Map<string, Question[]>()
-  for (const question of questions) groups.set(key(question), [...(groups.get(key(question)) ?? []), question])
-  return groups
 }
 
 /** Pearson's statistic of the counts of `values` against equal shares of the cells. */
