@@ -4,6 +4,7 @@
  * scene. A row's wrong answer is a function of (seed, index) alone.
  */
 import { dataError, InputError } from '../errors.js'
+import { oneOf } from '../option-checks.js'
 import type { Example } from '../types.js'
 import { type Dataset, placeOf } from './dataset.js'
 import { type MarkedOption, splitOption } from './questions/marks.js'
@@ -47,9 +48,7 @@ interface Wrong {
  */
 export function preferencePairs(dataset: Dataset, options: PairOptions = {}): Dataset {
   const { hardness = 'medium', seed = 0 } = options
-  if (!hardnesses.includes(hardness)) {
-    throw new InputError(`[pairs] hardness: expected one of ${hardnesses.join(', ')}, got '${hardness}'`)
-  }
+  oneOf('[pairs] hardness', hardness, hardnesses)
   if (!Number.isSafeInteger(seed)) throw new InputError(`[pairs] seed: expected an integer, got ${seed}`)
   const ratio = options.ratio ?? ratios[hardness]
   if (!(ratio > 1 && Number.isFinite(ratio)))

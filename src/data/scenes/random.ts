@@ -10,7 +10,7 @@ export interface Random {
   /** Uniform in [0, 1). */
   next(): number
   uniform(range: Range): number
-  /** A whole number, both bounds included. */
+  /** An integer, both bounds included. */
   integer(range: Range): number
   pick<T>(items: readonly T[]): T
   /** A shuffled copy. */

@@ -1,7 +1,7 @@
 /** VSI-Bench's question rows, checked one by one before anything is asked: a mistake names file, line and field. */
 
 import { letterOf } from '../../data/questions/marks.js'
-import { dataError, type InputError, nearest } from '../../errors.js'
+import { dataError, didYouMean, type InputError } from '../../errors.js'
 import { isObject, type JsonObject, shown } from '../../json.js'
 import type { Message } from '../../types.js'
 import { float, strip } from './python.js'
@@ -119,8 +119,7 @@ function readText(row: JsonObject, field: string, where: string): string {
 function readType(value: unknown, where: string): QuestionType {
   const found = questionTypes.find((type) => type === value)
   if (found) return found
-  const near = typeof value === 'string' ? nearest(value, questionTypes) : undefined
-  const cure = near ? `; did you mean ${near}?` : ''
+  const cure = typeof value === 'string' ? didYouMean(value, questionTypes) : ''
   throw bad(where, 'question_type', `one of ${questionTypes.join(', ')}`, value, cure)
 }
 

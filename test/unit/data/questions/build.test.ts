@@ -243,7 +243,7 @@ describe('trainingRow', () => {
 describe('bad options', () => {
   it.each<[object, RegExp]>([
     [{ definition: 'center' }, /^definition: expected one of benchmark, exact, paper, got 'center'/],
-    [{ tasks: ['object_countin'] }, /^tasks: .*did you mean 'object_counting'/],
+    [{ tasks: ['object_countin'] }, /^tasks: .*did you mean object_counting\?/],
     [{ tasks: [] }, /^tasks: name at least one/],
     [{ perScene: 0 }, /^perScene: expected a number of at least 1, got 0/],
     [{ filters: { angleMargin: Number.NaN } }, /^filters.angleMargin: expected a number of at least 0, got NaN/],
