@@ -5,10 +5,10 @@
  */
 import { dataError, InputError } from '../errors.js'
 import { oneOf } from '../option-checks.js'
+import { type Random, randomStream } from '../random.js'
 import type { Example } from '../types.js'
 import { type Dataset, placeOf } from './dataset.js'
 import { type MarkedOption, splitOption } from './questions/marks.js'
-import { type Random, randomStream } from './scenes/random.js'
 
 /** How near wrong answers are to the right one. */
 const hardnesses = ['easy', 'medium', 'hard'] as const

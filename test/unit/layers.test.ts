@@ -11,7 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** A unit is a folder or a file of src. It imports from lower rows, and types from its own row. */
 const typescriptLevels: readonly (readonly string[])[] = [
-  ['types', 'errors', 'json', 'group-by', 'train/events', 'losses/grpo-options'],
+  ['types', 'errors', 'json', 'group-by', 'random', 'train/events', 'losses/grpo-options'],
   ['interrupt', 'published-layout', 'ffmpeg', 'option-checks'],
   ['setup'],
   ['native', 'version'],

@@ -1,6 +1,5 @@
 /** Questions as rows in VSI-Bench's fields, their options in an order that makes every letter right equally often. */
-import type { Random } from '../scenes/random.js'
-import { randomStream } from '../scenes/random.js'
+import { type Random, randomStream } from '../../random.js'
 import type { SceneRecord } from '../scenes/record.js'
 import { letterOf } from './marks.js'
 import type { AnswerStyle } from './options.js'

@@ -7,8 +7,8 @@ import { trainingRow } from '../../../../src/data/questions/training.js'
 import { understand } from '../../../../src/data/questions/wording.js'
 import { type Definition, measureOf } from '../../../../src/data/scenes/measure.js'
 import { corners, orientedBox, turnAngle, turnAngleTo } from '../../../../src/data/scenes/oriented-box.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import { type BoxRecord, boxesOf, onlyBox, type SceneRecord } from '../../../../src/data/scenes/record.js'
+import { randomStream } from '../../../../src/random.js'
 import { randomAxes } from '../scenes/brute-force.js'
 
 const categories = ['bed', 'chair', 'sofa', 'table', 'lamp', 'plant', 'tv', 'door', 'stove', 'pillow', 'clock']

@@ -5,8 +5,8 @@ import { delaunay } from '../../../../src/data/scenes/delaunay.js'
 import { minimalBox } from '../../../../src/data/scenes/minimal-box.js'
 import { orientedBox, pointInBox } from '../../../../src/data/scenes/oriented-box.js'
 import { dot, pointAt } from '../../../../src/data/scenes/points.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import type { Vec3 } from '../../../../src/data/scenes/record.js'
+import { randomStream } from '../../../../src/random.js'
 import { randomAxes } from './brute-force.js'
 
 const random = randomStream('shapes')

@@ -53,6 +53,10 @@ function hashText(text: string, salt: number): number {
   return h
 }
 
+/**
+ * Takes items at random out of those that are left. Fisher-Yates would not need n² moves, but gives other permutations, and
+ * a seed means the same data set in every release.
+ */
 function shuffled<T>(items: readonly T[], next: () => number): T[] {
   const rest = [...items]
   const out: T[] = []
