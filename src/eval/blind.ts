@@ -3,7 +3,6 @@
  * for every type and category. Both are chosen on other scenes than those they are scored on, so they are what a model
  * could have learned by heart from questions alone. Pure.
  */
-
 import { splitOption } from '../data/questions/marks.js'
 import { groupBy } from '../group-by.js'
 

@@ -1,5 +1,4 @@
 /** What the builders ask about and what they leave out, because a careful viewer could not decide it. */
-
 import type { Random } from '../../random.js'
 import type { Measure } from '../scenes/measure.js'
 import type { SceneRecord } from '../scenes/record.js'

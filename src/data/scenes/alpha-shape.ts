@@ -2,7 +2,6 @@
  * The floor area that points cover, as VSI-Bench's room sizes were made: the alpha shape of the points seen from above, that
  * is all Delaunay triangles whose circle has a radius below 1 / alpha. What the shape encloses belongs to it.
  */
-
 import { randomStream } from '../../random.js'
 import { delaunay, type Triangulation } from './delaunay.js'
 import type { Points } from './points.js'

@@ -1,5 +1,4 @@
 /** VSI-Bench's question rows, checked one by one before anything is asked: a mistake names file, line and field. */
-
 import { letterOf } from '../../data/questions/marks.js'
 import { dataError, didYouMean, type InputError } from '../../errors.js'
 import { isObject, type JsonObject, shown } from '../../json.js'

@@ -122,6 +122,12 @@ describe('floorArea', () => {
     expect(two).toBeCloseTo(20, 1)
   })
 
+  it('is nothing for points on a line, equal points, one or none', () => {
+    const line = cloud(400, () => Array<number>(3).fill(random.next()))
+    const clouds = [line, new Float64Array(300), Float64Array.of(1, 2, 3), Float64Array.of()]
+    for (const points of clouds) expect(floorArea(points, 'flat')).toBeCloseTo(0, 4)
+  })
+
   it('takes ten thousand of many points, the same ones each time', () => {
     const many = cloud(60_000, () => [random.uniform([0, 8]), random.uniform([0, 5]), 0])
     const area = floorArea(many, 'many')
