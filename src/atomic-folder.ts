@@ -4,9 +4,9 @@
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { savingError } from './atomic-file.js'
 import { VsgrpoError } from './errors.js'
-import { saving } from './log/atomic.js'
 
 const suffix = '.tmp'
 
@@ -33,7 +33,7 @@ export async function writeFolder(
     await flush(dirname(target))
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true })
-    throw error instanceof VsgrpoError ? error : asSaveError(dir, error)
+    throw error instanceof VsgrpoError ? error : savingError(dir, error)
   }
 }
 
@@ -70,15 +70,5 @@ async function flush(path: string): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
-  }
-}
-
-function asSaveError(dir: string, error: unknown): VsgrpoError {
-  try {
-    return saving(join(dirname(dir), basename(dir)), () => {
-      throw error
-    })
-  } catch (wrapped) {
-    return wrapped instanceof VsgrpoError ? wrapped : new VsgrpoError(String(wrapped), { code: 'ERR_VSGRPO_SAVE' })
   }
 }

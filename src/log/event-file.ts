@@ -5,7 +5,7 @@
 import { mkdirSync, openSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { errorCode, saving } from './atomic.js'
+import { errorCode, saving } from '../atomic-file.js'
 import { type EventContent, eventRecord } from './event-record.js'
 import { GrowingFile } from './growing-file.js'
 

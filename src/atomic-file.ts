@@ -4,13 +4,13 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { VsgrpoError } from '../errors.js'
+import { VsgrpoError } from './errors.js'
 
-/** Writes a whole text file; throws a `VsgrpoError` that names the file when the disk refuses (full, read-only, …). */
-export function writeAtomically(file: string, text: string): void {
+/** Writes a whole file; throws a `VsgrpoError` that names the file when the disk refuses (full, read-only, …). */
+export function writeAtomically(file: string, content: string | Uint8Array): void {
   const output = new AtomicFile(file)
   try {
-    output.write(text)
+    output.write(content)
     output.commit()
   } catch (error) {
     output.discard()
@@ -18,7 +18,7 @@ export function writeAtomically(file: string, text: string): void {
   }
 }
 
-/** A text file that appears at its place, complete, at `commit()`; `discard()` leaves no trace of it. */
+/** A file that appears at its place, complete, at `commit()`; `discard()` leaves no trace of it. */
 export class AtomicFile {
   private readonly temporary: string
   private readonly descriptor: number
@@ -32,8 +32,8 @@ export class AtomicFile {
     })
   }
 
-  write(text: string): void {
-    saving(this.file, () => writeFully(this.descriptor, text))
+  write(content: string | Uint8Array): void {
+    saving(this.file, () => writeFully(this.descriptor, content))
   }
 
   commit(): void {
@@ -58,7 +58,7 @@ export class AtomicFile {
 }
 
 /** `writeSync` may write less than it was given: goes on until all is out. */
-export function writeFully(descriptor: number, content: string | Buffer): void {
+export function writeFully(descriptor: number, content: string | Uint8Array): void {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done)
 }
@@ -90,7 +90,8 @@ const inWords: Record<string, string> = {
   'File too large': 'EFBIG',
 }
 
-function savingError(file: string, error: unknown): VsgrpoError {
+/** What the system said when `file` was to be saved, as an error that names the file and the cure. */
+export function savingError(file: string, error: unknown): VsgrpoError {
   const cause = error instanceof Error ? error.message : String(error)
   const words = Object.keys(inWords).find((text) => cause.endsWith(text))
   const code = words ? inWords[words] : errorCode(error)
