@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { savingError } from './atomic-file.js'
 import { VsgrpoError } from './errors.js'
-import { saving } from './log/atomic.js'
 
 const suffix = '.tmp'
 
@@ -34,7 +34,7 @@ export async function writeFolder(
   try {
     await writing
   } catch (error) {
-    throw error instanceof VsgrpoError ? error : asSaveError(dir, error)
+    throw error instanceof VsgrpoError ? error : savingError(dir, error)
   } finally {
     if (underWay.get(target) === writing) underWay.delete(target)
   }
@@ -98,15 +98,5 @@ async function flush(path: string): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
-  }
-}
-
-function asSaveError(dir: string, error: unknown): VsgrpoError {
-  try {
-    return saving(join(dirname(dir), basename(dir)), () => {
-      throw error
-    })
-  } catch (wrapped) {
-    return wrapped instanceof VsgrpoError ? wrapped : new VsgrpoError(String(wrapped), { code: 'ERR_VSGRPO_SAVE' })
   }
 }

@@ -4,6 +4,7 @@
  * share their leaf; each completion hangs below its prompt's leaf. Pure: no typed array is kept or changed.
  */
 import { createHash } from 'node:crypto'
+import { groupBy } from './group-by.js'
 import type { Batch, Targets } from './native.js'
 import type { Media, Prompt } from './types.js'
 
@@ -148,15 +149,12 @@ class Bin<T> {
 
 /** Items by what their prompts share, families and members in order of first appearance. */
 function families<T>(items: readonly T[], options: PlanOptions<T>): T[][] {
-  const byKey = new Map<string, T[]>()
-  for (const item of items) {
-    const keys = promptKeys(options.prompt(item))
-    const key = options.prompt(item).sharedLength > 0 ? keys.root : keys.leaf
-    const family = byKey.get(key)
-    if (family) family.push(item)
-    else byKey.set(key, [item])
+  const keyOf = (item: T): string => {
+    const prompt = options.prompt(item)
+    const { root, leaf } = promptKeys(prompt)
+    return prompt.sharedLength > 0 ? root : leaf
   }
-  return [...byKey.values()]
+  return [...groupBy(items, keyOf).values()]
 }
 
 interface PromptKeys {

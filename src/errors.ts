@@ -140,6 +140,12 @@ export function nearest(name: string, candidates: readonly string[]): string | u
   return best
 }
 
+/** What an error says of a mistyped name after what it was: the known name nearest to it, or nothing. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const meant = nearest(name, known)
+  return meant === undefined ? '' : `; did you mean ${meant}?`
+}
+
 /** Insertions, deletions, substitutions and swaps of neighbours between two strings. */
 function editDistance(a: string, b: string): number {
   let twoBack: number[] = []

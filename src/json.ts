@@ -16,8 +16,8 @@ export function shown(value: unknown): string {
   return shortened(stringify(value))
 }
 
-export function shortened(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+export function shortened(text: string, length = 60): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text
 }
 
 /** JSON.parse takes any depth, JSON.stringify does not. */

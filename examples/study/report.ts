@@ -1,7 +1,7 @@
 /** The study's report, from results alone: the paper's table, what of the paper holds here, controls, curves, answers. */
 import { join } from 'node:path'
+import { writeAtomically } from '../../src/atomic-file.js'
 import { taskLabels, taskNames } from '../../src/eval/index.js'
-import { writeAtomically } from '../../src/log/atomic.js'
 import { type Cell, isYardstick } from './cells.js'
 import { type CurveName, curveNames } from './curves.js'
 import { type Block, type Document, toHtml, toMarkdown } from './document.js'

@@ -1,7 +1,7 @@
 /** What a finished cell leaves: `result.json` in its folder, one line of JSON that the report needs nothing beside. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { writeAtomically } from '../../src/log/atomic.js'
+import { writeAtomically } from '../../src/atomic-file.js'
 import type { Cell } from './cells.js'
 import type { Mode } from './modes.js'
 import type { Size } from './sizes.js'

@@ -1,6 +1,7 @@
 /** `vsgrpo eval`: a benchmark's questions, and predictions or a model that answers them, to the table of scores. */
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
+import { writeAtomically } from '../atomic-file.js'
 import { dataRows } from '../data/stream-files.js'
 import { InputError, messageOf } from '../errors.js'
 import {
@@ -18,7 +19,6 @@ import {
   readQuestions,
   withPrunedIds,
 } from '../eval/index.js'
-import { writeAtomically } from '../log/atomic.js'
 import { type Answered, type AskModelOptions, askModel } from './eval-model.js'
 import { addModelOptions, addRequired, numberIn } from './options.js'
 

@@ -1,13 +1,13 @@
 /** `vsgrpo questions`: scene records in, questions out; or given questions in, the records' answers out. */
 import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { writeAtomically } from '../atomic-file.js'
 import { answerAll, buildQuestions, readQuestions, trainingRow } from '../data/questions/index.js'
 import { answerStyles, type BuildOptions, type Filters, planOf, presets } from '../data/questions/options.js'
 import { type QuestionKind, questionKinds } from '../data/questions/question.js'
 import { wordings } from '../data/questions/wording.js'
 import { type Definition, definitions, readScenes, type Scenes, vocabularies } from '../data/scenes/index.js'
 import { InputError, nearest } from '../errors.js'
-import { writeAtomically } from '../log/atomic.js'
 import { addRequired, numberIn } from './options.js'
 
 interface QuestionsOptions extends Omit<BuildOptions, 'limits' | 'filters' | 'style'> {

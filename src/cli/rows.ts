@@ -3,9 +3,9 @@
  * output appears as a whole at the end, so that a bad row leaves nothing half-written.
  */
 import { existsSync, statSync } from 'node:fs'
+import { AtomicFile } from '../atomic-file.js'
 import type { Dataset } from '../data/index.js'
 import { AbortedError, InputError } from '../errors.js'
-import { AtomicFile } from '../log/atomic.js'
 import { duration } from '../log/format.js'
 import { inParts } from '../policy/parts.js'
 import type { PolicyProcessor } from '../policy.js'

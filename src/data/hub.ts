@@ -2,21 +2,13 @@
  * Files of the Hugging Face Hub, fetched into its cache. Interrupted downloads go on where they stopped, and HF_HUB_OFFLINE
  * is honoured; the downloads of the npm package @huggingface/hub (2.17) do neither.
  */
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
+import { writeAtomically } from '../atomic-file.js'
 import { InputError } from '../errors.js'
+import { isObject } from '../json.js'
 import { cachedSnapshot, type Environment, type HubRepo, hubFolder, isCommit } from './hub-cache.js'
 import {
   ask,
@@ -68,7 +60,7 @@ export async function hubFile(wanted: HubFile, options: HubOptions = {}): Promis
     if (!existsSync(blob)) await download(wanted, remote, blob, options)
     link(blob, place)
   }
-  if (!isCommit(wanted.revision)) writeWhole(join(folder, 'refs', wanted.revision), remote.commit)
+  if (!isCommit(wanted.revision)) writeAtomically(join(folder, 'refs', wanted.revision), remote.commit)
   return place
 }
 
@@ -80,7 +72,7 @@ export async function hubFiles(repo: HubRepo, options: HubOptions = {}): Promise
   const response = await ask(repo, url, {}, options)
   if (!response.ok) throw refusal(repo, response.status)
   const body: unknown = await response.json().catch(() => undefined)
-  const files = typeof body === 'object' && body !== null && 'siblings' in body ? body.siblings : undefined
+  const files = isObject(body) ? body.siblings : undefined
   if (!Array.isArray(files)) throw strange(repo, env, 'no list of files')
   return files.map((file: { rfilename?: unknown }) => String(file.rfilename))
 }
@@ -157,11 +149,4 @@ function link(blob: string, place: string): void {
   mkdirSync(dirname(place), { recursive: true })
   if (lstatSync(place, { throwIfNoEntry: false })) rmSync(place)
   symlinkSync(relative(dirname(place), blob), place)
-}
-
-function writeWhole(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true })
-  const temporary = `${file}.${process.pid}.tmp`
-  writeFileSync(temporary, text)
-  renameSync(temporary, file)
 }

@@ -3,7 +3,7 @@
  * (seed, batch number), so a run resumes at any batch without replaying the ones before.
  */
 import { InputError } from '../errors.js'
-import { groupBy } from './group-by.js'
+import { groupBy } from '../group-by.js'
 
 export interface LoaderOptions {
   /** Rows of the dataset. */
@@ -99,7 +99,10 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
   return result
 }
 
-/** A small generator of uniform numbers in [0, 1) (mulberry32), with the epoch mixed into its seed. */
+/**
+ * A small generator of uniform numbers in [0, 1) (mulberry32), with the epoch mixed into its seed. Not `randomStream`: runs that
+ * were begun with this order resume with it.
+ */
 function mulberry32(seed: number, epoch: number): () => number {
   let state = (Math.imul(seed | 0, 0x9e3779b1) ^ Math.imul(epoch + 1, 0x85ebca6b)) >>> 0
   return () => {

@@ -4,9 +4,11 @@
  * scene. A row's wrong answer is a function of (seed, index) alone.
  */
 import { dataError, InputError } from '../errors.js'
+import { oneOf } from '../option-checks.js'
+import { type Random, randomStream } from '../random.js'
 import type { Example } from '../types.js'
 import { type Dataset, placeOf } from './dataset.js'
-import { type Random, randomStream } from './scenes/random.js'
+import { type MarkedOption, splitOption } from './questions/marks.js'
 
 /** How near wrong answers are to the right one. */
 const hardnesses = ['easy', 'medium', 'hard'] as const
@@ -46,9 +48,7 @@ interface Wrong {
  */
 export function preferencePairs(dataset: Dataset, options: PairOptions = {}): Dataset {
   const { hardness = 'medium', seed = 0 } = options
-  if (!hardnesses.includes(hardness)) {
-    throw new InputError(`[pairs] hardness: expected one of ${hardnesses.join(', ')}, got '${hardness}'`)
-  }
+  oneOf('[pairs] hardness', hardness, hardnesses)
   if (!Number.isSafeInteger(seed)) throw new InputError(`[pairs] seed: expected an integer, got ${seed}`)
   const ratio = options.ratio ?? ratios[hardness]
   if (!(ratio > 1 && Number.isFinite(ratio)))
@@ -97,21 +97,13 @@ function wrongNumber(right: string, ratio: number, random: Random): string {
   return candidates.find((text) => text !== right) ?? (value + 10 ** -digits).toFixed(digits)
 }
 
-interface Choice {
-  readonly mark: string
-  readonly text: string
-}
-
-function readOptions(options: unknown): Choice[] {
+function readOptions(options: unknown): MarkedOption[] {
   if (!Array.isArray(options)) return []
-  return options.flatMap((option: unknown) => {
-    const [, mark = '', text = ''] = /^(\w+)\. (.*)$/.exec(String(option)) ?? []
-    return mark === '' ? [] : [{ mark, text }]
-  })
+  return options.map((option: unknown) => splitOption(String(option))).filter(({ mark }) => mark !== '')
 }
 
 /** The other options, written as the right one is: by mark or by text. */
-function wrongOptions(options: readonly Choice[], right: string): Wrong[] {
+function wrongOptions(options: readonly MarkedOption[], right: string): Wrong[] {
   const answer = options.find(({ mark, text }) => mark === right || text === right)
   if (!answer) return []
   const written = answer.mark === right ? 'mark' : 'text'

@@ -3,9 +3,10 @@
  * structs, as Hugging Face writes them) become files in a folder, each content once.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import zlib from 'node:zlib'
+import { writeAtomically } from '../atomic-file.js'
 import { dataError, type InputError, messageOf } from '../errors.js'
 import type { RawRow } from './rows.js'
 
@@ -105,7 +106,7 @@ function plain(value: unknown, place: Place): unknown {
   )
 }
 
-/** The path of a file with these bytes; made under another name first, so that none is ever half there. */
+/** The path of a file with these bytes. */
 function saveMedia(bytes: Uint8Array, path: unknown, place: Place): string {
   const { mediaDir } = place
   if (mediaDir === undefined) {
@@ -115,11 +116,7 @@ function saveMedia(bytes: Uint8Array, path: unknown, place: Place): string {
   }
   const name = createHash('sha256').update(bytes).digest('hex').slice(0, 32)
   const target = resolve(join(mediaDir, `${name}${endingOf(bytes, path)}`))
-  if (existsSync(target)) return target
-  mkdirSync(mediaDir, { recursive: true })
-  const temporary = `${target}.${process.pid}.tmp`
-  writeFileSync(temporary, bytes)
-  renameSync(temporary, target)
+  if (!existsSync(target)) writeAtomically(target, bytes)
   return target
 }
 

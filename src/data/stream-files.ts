@@ -9,7 +9,7 @@ import { hubFile, hubFiles, parseHubPath } from './hub.js'
 import { indexedJsonl, jsonl } from './jsonl.js'
 import { type ParquetOptions, parquetRows } from './parquet.js'
 import { type CheckedDataset, emptyData, type RawRow, RowGate, type RowOptions, readExample } from './rows.js'
-import { isJsonArray, jsonRows } from './stream.js'
+import { arrayRows, isJsonArray, lineRows } from './stream.js'
 
 export interface OpenOptions extends RowOptions, ParquetOptions {
   /** Which files of a folder or of a data set on the Hub: train, validation or test. Default: all where there is but one. */
@@ -23,7 +23,7 @@ const smallBytes = 64 * 2 ** 20
 export async function dataRows(name: string, options: ParquetOptions = {}): Promise<Iterable<RawRow>> {
   const [path = name, ...others] = await localFiles(name)
   if (others.length > 0) throw new InputError(`${name}: expected one file, got ${others.length + 1}; name one of them`)
-  return extname(path) === '.parquet' ? collect(parquetRows(path, options)) : jsonRows(path)
+  return (await rowsInMemory(path, options)) ?? lineRows(path)
 }
 
 /**
@@ -42,14 +42,15 @@ export async function openDataset(name: string, options: OpenOptions = {}): Prom
 }
 
 async function openFile(path: string, options: OpenOptions): Promise<CheckedDataset> {
-  if (extname(path) !== '.parquet' && !isJsonArray(path)) {
+  const rows = await rowsInMemory(path, options)
+  if (rows === undefined) {
     const isLarge = existsSync(path) && statSync(path).size > smallBytes
     return isLarge ? indexedJsonl(path, options) : jsonl(path, options)
   }
   const gate = new RowGate(options)
   const examples: Example[] = []
   const places: string[] = []
-  for (const row of await dataRows(path, options)) {
+  for (const row of rows) {
     const example = gate.pass(() => readExample(row, path, options))
     if (example === undefined) continue
     examples.push(example)
@@ -58,6 +59,12 @@ async function openFile(path: string, options: OpenOptions): Promise<CheckedData
   const skipped = gate.close(path, examples.length)
   if (examples.length === 0) throw emptyData(path, skipped)
   return { ...fromArray(examples), files: [resolve(path)], skipped, where: (index) => places[index] ?? path }
+}
+
+/** The rows of a file in a format that is only read as a whole; undefined for JSON Lines. */
+async function rowsInMemory(path: string, options: ParquetOptions): Promise<readonly RawRow[] | undefined> {
+  if (extname(path) === '.parquet') return collect(parquetRows(path, options))
+  return isJsonArray(path) ? arrayRows(path) : undefined
 }
 
 /** The files that a name stands for, fetched where they are on the Hub. */

@@ -56,6 +56,18 @@ export function* fileLines(path: string, { longest = 64 * 2 ** 20 }: LineOptions
   }
 }
 
+/** The first kilobyte of a text file, without a byte order mark and blanks before the text. */
+export function textStart(path: string): string {
+  const file = openText(path)
+  try {
+    const chunk = Buffer.alloc(1024)
+    const bytes = chunk.subarray(0, read(file, chunk, path))
+    return bytes.subarray(checkStart(bytes, path)).toString('latin1').trimStart()
+  } finally {
+    closeSync(file)
+  }
+}
+
 /** A line as text. `where` is named when its bytes are not UTF-8. */
 function lineText(bytes: Buffer, where: string): string {
   if (isUtf8(bytes)) return bytes.toString('utf8')

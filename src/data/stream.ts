@@ -5,7 +5,7 @@ import { dataError, messageOf } from '../errors.js'
 import type { Example } from '../types.js'
 import { type RawRow, RowGate, type RowOptions, readExample } from './rows.js'
 import { checkShard } from './shard.js'
-import { fileLines, parseLine } from './stream-lines.js'
+import { fileLines, parseLine, textStart } from './stream-lines.js'
 
 export interface StreamOptions extends RowOptions {
   /** This process and how many there are: rows rank, rank + worldSize, … Default 0 of 1. */
@@ -13,12 +13,8 @@ export interface StreamOptions extends RowOptions {
   readonly worldSize?: number
 }
 
-/** Rows of a JSON Lines file, or of a JSON file that is one array. Yields nothing for blank lines. */
-export function* jsonRows(path: string): Generator<RawRow> {
-  if (isJsonArray(path)) {
-    for (const [index, value] of readArray(path).entries()) yield { value, where: `${path}[${index}]` }
-    return
-  }
+/** Rows of a JSON Lines file. Yields nothing for blank lines. */
+export function* lineRows(path: string): Generator<RawRow> {
   for (const { number, bytes } of fileLines(path)) {
     const where = `${path}:${number}`
     yield { value: parseLine(bytes, where), where }
@@ -48,18 +44,15 @@ export async function* streamJsonl(path: string, options: StreamOptions = {}): A
 
 /** Whether a file is one JSON array, as *.json files are that are not JSON Lines. */
 export function isJsonArray(path: string): boolean {
-  if (extname(path) !== '.json') return false
-  for (const { bytes } of fileLines(path)) return bytes.toString('utf8').trimStart().startsWith('[')
-  return false
+  return extname(path) === '.json' && textStart(path).startsWith('[')
 }
 
-function readArray(path: string): unknown[] {
-  let value: unknown
+/** Rows of a JSON file of which `isJsonArray` says that it is one array. */
+export function arrayRows(path: string): RawRow[] {
   try {
-    value = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    const values: unknown[] = JSON.parse(readFileSync(path, 'utf8').replace(/^\uFEFF/, ''))
+    return values.map((value, index) => ({ value, where: `${path}[${index}]` }))
   } catch (error) {
     throw dataError(`${path}: not valid JSON: ${messageOf(error)}; write one array of objects`, error)
   }
-  if (Array.isArray(value)) return value
-  throw dataError(`${path}: expected an array of objects, got ${typeof value}`)
 }

@@ -5,8 +5,9 @@
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { writeAtomically } from '../atomic-file.js'
 import { InputError } from '../errors.js'
-import { writeAtomically } from '../log/atomic.js'
+import { isObject } from '../json.js'
 import { LineFile, readLines } from '../log/lines.js'
 import { sceneOf } from './scenes.js'
 import { listed, type Question } from './vsi-bench/questions.js'
@@ -141,7 +142,7 @@ function isAbout(row: Readonly<Record<string, unknown>>, question: Question | un
 
 /** The first setting that differs, in words. */
 function differenceOf(theirs: unknown, ours: Settings): string | undefined {
-  const other: Readonly<Record<string, unknown>> = typeof theirs === 'object' && theirs !== null ? { ...theirs } : {}
+  const other = isObject(theirs) ? theirs : {}
   const name = Object.keys(ours).find((key) => other[key] !== ours[key])
   return name === undefined ? undefined : `${name} ${JSON.stringify(other[name]) ?? 'unknown'}, not ${ours[name]}`
 }

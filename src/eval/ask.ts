@@ -3,6 +3,7 @@
  * once for all of them; answers are written as they come.
  */
 import { AbortedError } from '../errors.js'
+import { groupBy } from '../group-by.js'
 import { inParts } from '../policy/parts.js'
 import type { Policy, PolicyProcessor } from '../policy.js'
 import type { Message, Prompt } from '../types.js'
@@ -64,7 +65,7 @@ interface Ready {
 
 /** The prompts of one scene after the other: they share their video, so they stay together. */
 async function* promptsByScene(questions: readonly Asked[], options: AskOptions): AsyncGenerator<Ready[]> {
-  for (const scene of byScene(questions)) {
+  for (const scene of groupBy(questions, (asked) => asked.scene).values()) {
     yield await withVideo(scene, options)
   }
 }
@@ -86,15 +87,4 @@ async function promptsOf(scene: readonly Asked[], { policy, signal }: AskOptions
     ready.push({ asked, prompt: await policy.processor.prompt(asked.messages, { where, signal }) })
   }
   return ready
-}
-
-/** Scenes in order of first appearance. */
-function byScene(questions: readonly Asked[]): Asked[][] {
-  const scenes = new Map<string, Asked[]>()
-  for (const question of questions) {
-    const own = scenes.get(question.scene)
-    if (own) own.push(question)
-    else scenes.set(question.scene, [question])
-  }
-  return [...scenes.values()]
 }

@@ -3,7 +3,8 @@
  * for every type and category. Both are chosen on other scenes than those they are scored on, so they are what a model
  * could have learned by heart from questions alone. Pure.
  */
-import { groupBy } from '../data/group-by.js'
+import { splitOption } from '../data/questions/marks.js'
+import { groupBy } from '../group-by.js'
 
 /** What a blind guesser reads, and the truth to fit on. */
 export interface BlindQuestion {
@@ -54,10 +55,11 @@ export const perCategory: Fit = (training, judge) => {
   return (question) => {
     if (question.options === null) return numbers.get(keyOf(question)) ?? fallback(question)
     const ranked = question.options
-      .map((option) => ({ option, rate: rates.get(`${question.kind} ${nameOf(option)}`) ?? 0 }))
+      .map(splitOption)
+      .map(({ mark, text }) => ({ mark, rate: rates.get(`${question.kind} ${text}`) ?? 0 }))
       .sort((a, b) => b.rate - a.rate)
     const [best] = ranked
-    return best !== undefined && best.rate > 0 ? (best.option[0] ?? '') : fallback(question)
+    return best !== undefined && best.rate > 0 ? best.mark : fallback(question)
   }
 }
 
@@ -141,20 +143,15 @@ function tally(questions: readonly BlindQuestion[]): Map<string, { question: Bli
 function winRates(questions: readonly BlindQuestion[]): Map<string, number> {
   const seen = new Map<string, { won: number; listed: number }>()
   for (const { kind, options, truth } of questions) {
-    for (const option of options ?? []) {
-      const key = `${kind} ${nameOf(option)}`
+    for (const { mark, text } of (options ?? []).map(splitOption)) {
+      const key = `${kind} ${text}`
       const own = seen.get(key) ?? { won: 0, listed: 0 }
       seen.set(key, own)
       own.listed += 1
-      own.won += option.startsWith(`${truth.toUpperCase()}.`) ? 1 : 0
+      own.won += mark === truth.toUpperCase() ? 1 : 0
     }
   }
   return new Map([...seen].map(([key, { won, listed }]) => [key, (won + 1) / (listed + 4)]))
-}
-
-/** An option without its letter. */
-function nameOf(option: string): string {
-  return option.replace(/^[A-Z]\. /, '')
 }
 
 function keyOf({ kind, category }: BlindQuestion): string {

@@ -2,7 +2,7 @@
  * How far scores would move with other scenes: whole scenes are drawn again with replacement, as questions about one room
  * stand or fall together. Seeded; the same draws for every series, so differences are paired.
  */
-import { randomStream } from '../data/scenes/random.js'
+import { randomStream } from '../random.js'
 
 export interface BootstrapOptions {
   /** Times that the scenes are drawn. Default 1000. */

@@ -1,5 +1,6 @@
 /** Predictions that some model wrote: rows { "id", "prediction" }, one for each question and no question twice. */
-import { dataError, type InputError } from '../errors.js'
+import { dataError } from '../errors.js'
+import { isObject, shown } from '../json.js'
 import { listed, readId } from './vsi-bench/questions.js'
 
 interface Row {
@@ -28,11 +29,11 @@ export function readPredictions(rows: Iterable<Row>, ids: readonly (string | num
     found.set(id, text)
     lines.set(id, where)
   }
-  if (twice.length > 0) throw fault(`${name}: expected one prediction for each id, got two for ${listed(twice)}`)
+  if (twice.length > 0) throw dataError(`${name}: expected one prediction for each id, got two for ${listed(twice)}`)
   const keys = ids.map(String)
   const missing = keys.filter((id) => !found.has(id))
   if (missing.length > 0) {
-    throw fault(
+    throw dataError(
       `${name}: expected a prediction for each of ${keys.length} questions, got none for ${missing.length}: ${listed(missing)}`,
     )
   }
@@ -41,17 +42,11 @@ export function readPredictions(rows: Iterable<Row>, ids: readonly (string | num
 }
 
 function readPrediction(value: unknown, where: string): { id: string; text: string } {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw fault(`${where}: expected { "id", "prediction" }, got ${JSON.stringify(value)?.slice(0, 60)}`)
-  }
-  const { id, prediction } = value as Readonly<Record<string, unknown>>
-  if (typeof prediction === 'string') return { id: String(readId(id, where)), text: prediction }
+  if (!isObject(value)) throw dataError(`${where}: expected { "id", "prediction" }, got ${shown(value)}`)
+  const { id, prediction } = value
   // A number is what Python's str() makes of it; nothing is hidden by that.
-  if (typeof prediction === 'number') return { id: String(readId(id, where)), text: String(prediction) }
-  const got = prediction === undefined ? 'nothing' : JSON.stringify(prediction).slice(0, 60)
-  throw fault(`${where}: prediction: expected a text, got ${got}; write "" where there is no answer`)
-}
-
-function fault(message: string): InputError {
-  return dataError(message)
+  if (typeof prediction === 'string' || typeof prediction === 'number') {
+    return { id: String(readId(id, where)), text: String(prediction) }
+  }
+  throw dataError(`${where}: prediction: expected a text, got ${shown(prediction)}; write "" where there is no answer`)
 }

@@ -5,8 +5,8 @@
 import { mkdirSync, openSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { saving } from '../atomic-file.js'
 import { errorCode } from '../errors.js'
-import { saving } from './atomic.js'
 import { type EventContent, eventRecord } from './event-record.js'
 import { GrowingFile } from './growing-file.js'
 

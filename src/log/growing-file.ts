@@ -1,6 +1,6 @@
 /** A file that only grows: an append is on disk as a whole, or taken back. */
 import { closeSync, fstatSync, fsyncSync, ftruncateSync } from 'node:fs'
-import { saving, writeFully } from './atomic.js'
+import { saving, writeFully } from '../atomic-file.js'
 
 export class GrowingFile {
   private open = true

@@ -5,8 +5,8 @@
 import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
+import { saving, writeAtomically } from '../atomic-file.js'
 import { isObject } from '../json.js'
-import { saving, writeAtomically } from './atomic.js'
 import { GrowingFile } from './growing-file.js'
 
 export type Row = Record<string, unknown>

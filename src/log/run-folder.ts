@@ -6,8 +6,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
+import { writeAtomically } from '../atomic-file.js'
 import type { StartEvent, TrainEvent } from '../train/events.js'
-import { writeAtomically } from './atomic.js'
 import { LineFile, truncateAfter } from './lines.js'
 import type { Reporter } from './reporter.js'
 

@@ -1,9 +1,9 @@
 /**
- * Video files to RGB frames by the ffmpeg on PATH, or the one that VSGRPO_FFMPEG names. Two runs: one counts packets and
- * reads the frame rate, one decodes the chosen frames as PPM pictures on a pipe. Aborting kills ffmpeg.
+ * Video files to RGB frames. Two runs of ffmpeg: one counts packets and reads the frame rate, one decodes the chosen frames as
+ * PPM pictures on a pipe.
  */
-import { spawn } from 'node:child_process'
-import { AbortedError, InputError } from '../errors.js'
+import { InputError } from '../errors.js'
+import { runFfmpeg } from '../ffmpeg.js'
 import type { FrameRate } from './frame-sampling.js'
 import { type Frames, stackFrames } from './frames.js'
 
@@ -77,31 +77,8 @@ export function parsePpm(bytes: Uint8Array): Frames[] {
   return images
 }
 
-function ffmpeg(args: readonly string[], file: string, signal?: AbortSignal): Promise<Buffer> {
-  const program = process.env.VSGRPO_FFMPEG || 'ffmpeg'
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, ['-nostdin', '-v', 'error', ...args], { signal, stdio: ['ignore', 'pipe', 'pipe'] })
-    const output: Buffer[] = []
-    let complaint = ''
-    child.stdout.on('data', (chunk: Buffer) => output.push(chunk))
-    child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString()).slice(-2000)
-    })
-    child.on('error', (error) => reject(signal?.aborted ? new AbortedError(undefined, error) : missing(program, error)))
-    child.on('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(output))
-      else reject(new InputError(`${file}: ffmpeg cannot read it (${firstLine(complaint) || `exit code ${code}`})`))
-    })
-  })
-}
-
-function missing(program: string, cause: Error): InputError {
-  return new InputError(`ffmpeg not found (${program})`, {
-    hint: 'Install it (apt install ffmpeg, brew install ffmpeg), set VSGRPO_FFMPEG to its path, or give a list of frame images.',
-    cause,
-  })
-}
-
-function firstLine(text: string): string {
-  return text.trim().split('\n', 1)[0] ?? ''
+async function ffmpeg(args: readonly string[], file: string, signal?: AbortSignal): Promise<Buffer> {
+  const { output, failure } = await runFfmpeg(args, { instead: 'give a list of frame images', signal })
+  if (failure === undefined) return output
+  throw new InputError(`${file}: ffmpeg cannot read it (${failure})`)
 }

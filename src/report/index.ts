@@ -1,6 +1,6 @@
 /** `report.html` of a run folder, whatever state the run is in; and comparisons of several. */
 import { join } from 'node:path'
-import { writeAtomically } from '../log/atomic.js'
+import { writeAtomically } from '../atomic-file.js'
 import { page } from './page.js'
 import { readRun, readSamples } from './read.js'
 import { type SampleLimits, sampleCards } from './samples.js'

@@ -8,6 +8,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { InputError, systemCause } from '../errors.js'
+import { groupBy } from '../group-by.js'
 import { type Row, rowsOf } from '../log/lines.js'
 import { type RunFacts, readFacts } from '../log/run-folder.js'
 import { parseSummary, type Summary } from './summary.js'
@@ -140,12 +141,10 @@ function parseSamples(value: unknown): Sample[] {
 /** Without `samples.json`: some groups of the last step that left completions. */
 function lastGroups(rows: readonly Row[]): Sample[] {
   const last = rows.at(-1)?.step
-  const groups = new Map<string, Row[]>()
-  for (const row of rows) {
-    if (row.step !== last) continue
-    const key = `${text(row.exampleId)} ${text(row.question)}`
-    groups.set(key, [...(groups.get(key) ?? []), row])
-  }
+  const groups = groupBy(
+    rows.filter(({ step }) => step === last),
+    (row) => `${text(row.exampleId)} ${text(row.question)}`,
+  )
   return [...groups.values()].map((group) => ({
     frames: strings(group[0]?.media),
     question: text(group[0]?.question),

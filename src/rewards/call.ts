@@ -3,6 +3,7 @@
  * What goes wrong is a value here, an error that names reward, example and cause; `combine.ts` decides what it means.
  */
 import { messageOf, VsgrpoError } from '../errors.js'
+import { shortened } from '../json.js'
 import type { BatchReward, RewardFunc, RewardInput } from './reward.js'
 
 export type Outcome = number | null | VsgrpoError
@@ -165,8 +166,7 @@ function failWith({ name }: CallContext, where: string): Fail {
 }
 
 function whereIs({ example, text }: RewardInput, index: number): string {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
-  return `example ${idOf(example, index)}, completion ${JSON.stringify(shown)}`
+  return `example ${idOf(example, index)}, completion ${JSON.stringify(shortened(text, 80))}`
 }
 
 function whereAre(inputs: readonly RewardInput[]): string {

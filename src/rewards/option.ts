@@ -1,4 +1,7 @@
-/** Multiple choice: which option an answer names, by its letter, or by its letter and text. */
+/**
+ * Multiple choice: which option an answer names, by its letter, or by its letter and text. Reads what models say and rows of
+ * any source: brackets, lower case and options without a letter too, which data's `splitOption` does not take.
+ */
 import { normalizeAnswer } from './answer.js'
 
 interface Option {

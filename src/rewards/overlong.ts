@@ -1,5 +1,5 @@
 /** Softens the cut at the longest completion: the last tokens before it cost more and more. */
-import { checkWhole } from './check.js'
+import { checkInteger } from '../option-checks.js'
 import { named, type RewardFunc } from './reward.js'
 
 export interface OverlongOptions {
@@ -14,8 +14,8 @@ export interface OverlongOptions {
  * L_max - L_cache tokens, from there in a straight line to -1 at L_max, -1 above. Text without an end costs -1 with it.
  */
 export function overlongShaping({ maxCompletionLength, cache }: OverlongOptions): RewardFunc {
-  checkWhole('overlongShaping', 'maxCompletionLength', maxCompletionLength, 1)
-  checkWhole('overlongShaping', 'cache', cache, 0, maxCompletionLength)
+  checkInteger('[overlongShaping] maxCompletionLength', maxCompletionLength, 1)
+  checkInteger('[overlongShaping] cache', cache, 0, maxCompletionLength)
   const free = maxCompletionLength - cache
   return named('overlong', ({ ids }) => (ids.length <= free ? 0 : Math.max(-1, (free - ids.length) / cache)))
 }

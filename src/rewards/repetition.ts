@@ -1,6 +1,6 @@
 /** Makes saying the same thing again cost: the share of repeated n-grams. */
 import { InputError } from '../errors.js'
-import { checkWhole } from './check.js'
+import { checkInteger } from '../option-checks.js'
 import { named, type RewardFunc } from './reward.js'
 
 export interface RepetitionOptions {
@@ -15,7 +15,7 @@ export interface RepetitionOptions {
  * `get_repetition_penalty_reward`). 0 for a completion of fewer than n tokens.
  */
 export function repetitionPenalty({ ngramSize = 3, maxPenalty = -1 }: RepetitionOptions = {}): RewardFunc {
-  checkWhole('repetitionPenalty', 'ngramSize', ngramSize, 1)
+  checkInteger('[repetitionPenalty] ngramSize', ngramSize, 1)
   if (!(Number.isFinite(maxPenalty) && maxPenalty <= 0)) {
     throw new InputError(`[repetitionPenalty] maxPenalty: expected a number of 0 or below, got ${maxPenalty}`)
   }

@@ -1,5 +1,6 @@
 /** `vsgrpo doctor`: what is there and what is missing, each with the command that fixes it. */
 import { messageOf } from '../errors.js'
+import { ffmpegCommand } from '../ffmpeg.js'
 import { addonFile, loadAddon } from './addon.js'
 import { buildFlags } from './build.js'
 import type { Check } from './check.js'
@@ -25,7 +26,7 @@ export async function diagnose(env: NodeJS.ProcessEnv = process.env): Promise<Ch
     await checkBuild(env),
     addon,
     await checkCuda(env),
-    await checkProgram('ffmpeg', 'ffmpeg', {
+    await checkProgram('ffmpeg', ffmpegCommand(env), {
       env,
       version: '-version',
       cure: 'sudo apt-get install ffmpeg   (only video files need it; frame lists do not)',

@@ -4,10 +4,10 @@
  */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { saving } from '../atomic-file.js'
 import { type Dataset, placeOf } from '../data/dataset.js'
 import { createLoader } from '../data/loader.js'
 import { InputError } from '../errors.js'
-import { saving } from '../log/atomic.js'
 import type { Reporter } from '../log/reporter.js'
 import { runFolder } from '../log/run-folder.js'
 import { tensorboard } from '../log/tensorboard.js'

@@ -1,6 +1,6 @@
 /** Error classes, and the search for the nearest name. */
 import { describe, expect, it } from 'vitest'
-import { AbortedError, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
+import { AbortedError, didYouMean, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
 
 describe('errors', () => {
   it('carry code, hint and cause', () => {
@@ -45,5 +45,10 @@ describe('nearest', () => {
   it('finds nothing for a name that is like none', () => {
     expect(nearest('temperature', names)).toBeUndefined()
     expect(nearest('x', [])).toBeUndefined()
+  })
+
+  it('is what an error ends with, if there is one', () => {
+    expect(didYouMean('bta', names)).toBe('; did you mean beta?')
+    expect(didYouMean('temperature', names)).toBe('')
   })
 })

@@ -3,6 +3,7 @@ import type { Measure } from '../scenes/measure.js'
 import { type BoxRecord, boxesOf, type SceneRecord } from '../scenes/record.js'
 import { appearance } from './appearance.js'
 import { directionOf } from './direction.js'
+import { letterOf } from './marks.js'
 import { floorArea, longestSide } from './size.js'
 import { type Asked, type DirectionKind, understand } from './wording.js'
 
@@ -21,7 +22,7 @@ export function answerQuestion(given: GivenQuestion, scene: SceneRecord, measure
   if (asked === undefined) return null
   const answer = answerOf(asked, scene, measure, given.options)
   if (answer === undefined) return null
-  return given.options === null || isNumeric(asked) ? answer : letterOf(given.options, answer)
+  return given.options === null || isNumeric(asked) ? answer : markOf(given.options, answer)
 }
 
 function answerOf(
@@ -111,15 +112,15 @@ function isNumeric({ kind }: Asked): boolean {
   )
 }
 
-/** An option without its letter or number. */
+/** An option without its letter or number, whatever marks them off: these are other people's questions. */
 function textOf(option: string): string {
   return option.replace(/^\s*\(?(?:[A-Za-z]|\d+)[.):]\s*/, '').trim()
 }
 
-function letterOf(options: readonly string[], answer: string): string | null {
+function markOf(options: readonly string[], answer: string): string | null {
   const plain = (text: string): string => text.toLowerCase().replace(/\s+/g, ' ')
   const index = options.findIndex((option) => plain(textOf(option)) === plain(answer))
   const option = options[index]
   if (option === undefined) return null
-  return /^\s*\(?([A-Za-z]|\d+)[.):]/.exec(option)?.[1] ?? String.fromCharCode(65 + index)
+  return /^\s*\(?([A-Za-z]|\d+)[.):]/.exec(option)?.[1] ?? letterOf(index)
 }

@@ -1,5 +1,5 @@
 /** "What will be the first-time appearance order of the following categories in the video: a, b, c, d?" */
-import type { Random } from '../scenes/random.js'
+import type { Random } from '../../random.js'
 import type { SceneRecord } from '../scenes/record.js'
 import { someCombinations } from './choices.js'
 import type { QuestionBuilder } from './rules.js'

@@ -2,8 +2,8 @@
  * Scene records to question rows in the benchmark's fields. What is asked about a scene depends on its name, its record, the
  * seed and what balancing still wants; the order of kinds and files does not matter otherwise.
  */
+import { randomStream } from '../../random.js'
 import { refuseHeldOut } from '../scenes/held-out.js'
-import { randomStream } from '../scenes/random.js'
 import type { SceneRecord, Scenes } from '../scenes/record.js'
 import { AnswerLedger } from './balance.js'
 import { builders } from './builders.js'

@@ -1,5 +1,5 @@
 /** Ways to choose some of several things. */
-import type { Random } from '../scenes/random.js'
+import type { Random } from '../../random.js'
 
 /** Ordered choices of `size` different items. */
 export function arrangements<T>(items: readonly T[], size: number): T[][] {

@@ -1,5 +1,5 @@
 /** Which object is the closest, and how far two objects are apart. What distance means is the rules' `measure`. */
-import type { Random } from '../scenes/random.js'
+import type { Random } from '../../random.js'
 import { boxesOf, type SceneRecord, uniqueCategories } from '../scenes/record.js'
 import { combinations } from './choices.js'
 import type { Question } from './question.js'

@@ -1,5 +1,6 @@
 /** What a build of questions can be told, the benchmark's and the paper's ways of telling it, and the rules that follow. */
-import { InputError, nearest } from '../../errors.js'
+import { InputError } from '../../errors.js'
+import { oneOf } from '../../option-checks.js'
 import { type Definition, definitions, measureOf } from '../scenes/measure.js'
 import type { SceneRecord } from '../scenes/record.js'
 import { someCombinations } from './choices.js'
@@ -176,13 +177,6 @@ export function rulesFor(plan: BuildPlan, scene: SceneRecord): QuestionRules {
     },
     order: { listed: 4, gap: filters.appearanceGap },
   }
-}
-
-function oneOf<T extends string>(name: string, value: T, known: readonly T[]): T {
-  if (known.includes(value)) return value
-  const close = nearest(value, known)
-  const meant = close === undefined ? '' : ` (did you mean '${close}'?)`
-  throw new InputError(`${name}: expected one of ${known.join(', ')}, got '${value}'${meant}`)
 }
 
 function requireAtLeast(name: string, value: number, least: number): void {

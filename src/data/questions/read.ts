@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { dataError } from '../../errors.js'
+import { groupBy } from '../../group-by.js'
 import { checked, text } from '../scenes/fields.js'
 import { parseJson, readText } from '../scenes/json-text.js'
 import { type Definition, measureOf } from '../scenes/measure.js'
@@ -39,7 +40,7 @@ export function readQuestions(file: string): QuestionInFile[] {
 /** In the questions' order. Questions about scenes that are not there get null. */
 export function answerAll(questions: readonly QuestionInFile[], scenes: Scenes, definition: Definition): Answer[] {
   const answers = new Map<string | number, string | null>()
-  for (const [name, some] of byScene(questions)) {
+  for (const [name, some] of groupBy(questions, ({ scene }) => scene)) {
     const scene = scenes.get(name)
     // A measure keeps thousands of points per box: one per scene, gone with it.
     const measure = measureOf(definition)
@@ -61,14 +62,4 @@ const row = z.looseObject(
 function parseRow(value: unknown, where: string): QuestionInFile {
   const { id, scene_name: scene, question, options = null } = checked(row, value, where)
   return { id, scene, question, options }
-}
-
-function byScene(questions: readonly QuestionInFile[]): Map<string, QuestionInFile[]> {
-  const groups = new Map<string, QuestionInFile[]>()
-  for (const question of questions) {
-    const group = groups.get(question.scene)
-    if (group === undefined) groups.set(question.scene, [question])
-    else group.push(question)
-  }
-  return groups
 }

@@ -1,7 +1,7 @@
 /** Questions as rows in VSI-Bench's fields, their options in an order that makes every letter right equally often. */
-import type { Random } from '../scenes/random.js'
-import { randomStream } from '../scenes/random.js'
+import { type Random, randomStream } from '../../random.js'
 import type { SceneRecord } from '../scenes/record.js'
+import { letterOf } from './marks.js'
 import type { AnswerStyle } from './options.js'
 import type { Question, QuestionKind } from './question.js'
 
@@ -40,7 +40,7 @@ export class RowWriter {
       return { ...common, question: question.question, options: null, ground_truth: question.answer }
     }
     const options = this.arrange(question, question.options)
-    const mark = (index: number): string => (style === 'letter' ? String.fromCharCode(65 + index) : String(index + 1))
+    const mark = (index: number): string => (style === 'letter' ? letterOf(index) : String(index + 1))
     return {
       ...common,
       // A sentence that lists the options lists them in their order.

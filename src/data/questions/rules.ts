@@ -1,6 +1,6 @@
 /** What the builders ask about and what they leave out, because a careful viewer could not decide it. */
+import type { Random } from '../../random.js'
 import type { Measure } from '../scenes/measure.js'
-import type { Random } from '../scenes/random.js'
 import type { SceneRecord } from '../scenes/record.js'
 import type { Question } from './question.js'
 import type { Wording } from './wording.js'

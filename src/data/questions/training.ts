@@ -1,6 +1,7 @@
 /** Question rows as rows to train on: the video, the question with its options, and the instruction of the answer's style. */
 import { join } from 'node:path'
 import type { ContentPart, Example } from '../../types.js'
+import { instructions } from './instructions.js'
 import type { AnswerStyle } from './options.js'
 import type { QuestionRow } from './row.js'
 
@@ -9,14 +10,6 @@ export interface TrainingRow extends QuestionRow, Example {
   readonly answer: string
   readonly completion: string
 }
-
-/** VSI-Bench's instructions, and the paper's for answers without options. */
-const instructions = {
-  open: 'Please answer the question using a single word or phrase.',
-  letter: "Answer with the option's letter from the given choices directly.",
-  number: "Answer with the option's number from the given choices directly.",
-  word: 'Please provide the short answer with one or two words or a number.',
-} as const
 
 /** Adds `messages`, `answer` and `completion`; the film is `<videos>/<dataset>/<scene>.mp4`, as VSI-Bench lays them out. */
 export function trainingRow(row: QuestionRow, style: AnswerStyle, videos: string): TrainingRow {

@@ -1,7 +1,8 @@
 /**
  * Controls that cannot see: the best answer from the question's text alone, and frames without content.
  */
-import { groupBy } from '../group-by.js'
+import { groupBy } from '../../group-by.js'
+import { splitOption } from '../questions/marks.js'
 
 /** The columns that a blind guesser reads. */
 export interface BlindRow {
@@ -63,7 +64,7 @@ function listedPosition(rows: readonly AnsweredRow[]): Guess {
 
 /** The options without their letters. */
 function names(row: BlindRow): string[] {
-  return (row.options ?? []).map((option) => option.replace(/^[A-Z]\. /, ''))
+  return (row.options ?? []).map((option) => splitOption(option).text)
 }
 
 function mostFrequent(values: readonly string[]): string {

@@ -2,16 +2,18 @@
  * Sets of rooms with questions. A room's content is a function of (recipe, seed, split, index) and of the answers that
  * balancing still wants; frames are drawn when asked for and not kept.
  */
-import { InputError, nearest } from '../../errors.js'
+import { InputError } from '../../errors.js'
+import { checkInteger, oneOf } from '../../option-checks.js'
+import { randomStream } from '../../random.js'
 import type { ContentPart, Example } from '../../types.js'
 import { AnswerLedger } from '../questions/balance.js'
 import { builders } from '../questions/builders.js'
 import { combinations } from '../questions/choices.js'
+import { letterOf } from '../questions/marks.js'
 import type { Question, QuestionKind } from '../questions/question.js'
 import type { QuestionRow } from '../questions/row.js'
 import type { QuestionRules } from '../questions/rules.js'
 import { measureOf } from '../scenes/measure.js'
-import { randomStream } from '../scenes/random.js'
 import type { Recipe } from './recipe.js'
 import { type RecipeName, recipes, roomKinds } from './recipes.js'
 import type { RoomScene } from './record.js'
@@ -74,9 +76,9 @@ export function makeRooms(options: RoomsOptions): RoomSet {
   const recipe = resolveRecipe(options.recipe ?? 'demo')
   const { count, seed = 0, split = 'train', kinds = recipe.questions.kinds } = options
   const { questionsPerRoom = kinds.length } = options
-  requireWhole('count', count, 1)
-  requireWhole('seed', seed, 0)
-  requireWhole('questionsPerRoom', questionsPerRoom, 1)
+  checkInteger('count', count, 1)
+  checkInteger('seed', seed, 0)
+  checkInteger('questionsPerRoom', questionsPerRoom, 1)
   requireKinds(kinds, recipe)
   const ledger = new AnswerLedger()
   const rooms = Array.from({ length: count }, (_, index) =>
@@ -100,8 +102,8 @@ export function roomExamples(set: RoomSet, room: Room, video: string | readonly 
       scene_name: room.name,
       question_type: question.kind,
       question: question.question,
-      options: question.options?.map((option, i) => `${letter(i)}. ${option}`) ?? null,
-      ground_truth: question.options === null ? question.answer : letter(question.options.indexOf(question.answer)),
+      options: question.options?.map((option, i) => `${letterOf(i)}. ${option}`) ?? null,
+      ground_truth: question.options === null ? question.answer : letterOf(question.options.indexOf(question.answer)),
       category: question.category,
       answer: question.answer,
       completion: question.answer,
@@ -192,39 +194,17 @@ function rulesOf(recipe: Recipe, scene: RoomScene): QuestionRules {
 
 function resolveRecipe(recipe: RecipeName | Recipe): Recipe {
   if (typeof recipe !== 'string') return recipe
-  const known: Readonly<Record<string, Recipe>> = recipes
-  const found = known[recipe]
-  if (found !== undefined) return found
-  const names = Object.keys(recipes)
-  throw new InputError(`recipe: expected one of ${names.join(', ')}, got '${recipe}'${meant(recipe, names)}`)
+  return recipes[oneOf('recipe', recipe, Object.keys(recipes))]
 }
 
 function requireKinds(kinds: readonly string[], { name, camera }: Recipe): void {
   if (kinds.length === 0) throw new InputError('kinds: name at least one kind of question')
   for (const kind of kinds) {
-    const known: readonly string[] = roomKinds
-    if (!known.includes(kind)) {
-      throw new InputError(`kinds: unknown kind '${kind}'${meant(kind, known)}; known are ${known.join(', ')}`)
-    }
+    oneOf('kinds', kind, roomKinds)
     if (kind === order && camera.opening === undefined) {
       throw new InputError(
         `kinds: '${kind}' needs rooms that come into view piece by piece, but recipe '${name}' shows all of a room from the first frame; use recipe 'reveal', or give its camera an opening`,
       )
     }
   }
-}
-
-function requireWhole(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new InputError(`${name}: expected a whole number of at least ${least}, got ${value}`)
-  }
-}
-
-function meant(name: string, known: readonly string[]): string {
-  const close = nearest(name, known)
-  return close === undefined ? '' : ` (did you mean '${close}'?)`
-}
-
-function letter(index: number): string {
-  return String.fromCharCode(65 + index)
 }

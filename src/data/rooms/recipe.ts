@@ -1,8 +1,8 @@
 /**
  * What a recipe says: the distribution that rooms, their camera paths, their look and their questions are drawn from.
  */
+import type { Range } from '../../random.js'
 import type { QuestionKind } from '../questions/question.js'
-import type { Range } from '../scenes/random.js'
 import type { Color, Texture } from './record.js'
 import type { ShapeName } from './shapes.js'
 

@@ -3,13 +3,14 @@
  * model; `base` asks the same of other-looking rooms, to warm-start that model; `home` is for people to look at, and `reveal`
  * shows the same piece by piece.
  */
+import { instructions } from '../questions/instructions.js'
 import { type QuestionKind, questionKinds } from '../questions/question.js'
 import type { Recipe } from './recipe.js'
 
 /** What can be asked about a room. The order of appearance needs a recipe whose camera has an `opening`. */
 export const roomKinds: readonly QuestionKind[] = questionKinds
 
-export const shortAnswer = 'Please provide the short answer with one or two words or a number.'
+export const shortAnswer = instructions.word
 
 const demo: Recipe = {
   name: 'demo',

@@ -2,9 +2,9 @@
  * Draws one furnished room from a recipe: boxes that lie inside the room and do not touch, a camera path, a look.
  */
 import { InputError } from '../../errors.js'
+import type { Random, Range } from '../../random.js'
 import { keepApart } from '../scenes/box-distance.js'
 import { type Point, uprightBox } from '../scenes/oriented-box.js'
-import type { Random, Range } from '../scenes/random.js'
 import type { BoxRecord, Vec3 } from '../scenes/record.js'
 import type { CameraRecipe, CategoryRecipe, Recipe, Wall } from './recipe.js'
 import type { CameraRecord, Color, Look, RoomScene } from './record.js'

@@ -1,17 +1,18 @@
 /**
- * Writes a set of rooms as a folder: scenes.json, questions.jsonl and frames/<scene>/NNN.png or videos/<scene>.mp4.
- * Everything goes to a neighbouring temporary folder that is renamed at the end, so a folder is whole or absent.
+ * Writes a set of rooms as a folder: scenes.json, questions.jsonl and frames/<scene>/NNN.png or videos/<scene>.mp4,
+ * whole or not at all.
  */
-import { spawn } from 'node:child_process'
-import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { AbortedError, InputError, messageOf, VsgrpoError } from '../../errors.js'
+import { writeFolder } from '../../atomic-folder.js'
+import { AbortedError, errorCode, InputError, messageOf, VsgrpoError } from '../../errors.js'
+import { runFfmpeg } from '../../ffmpeg.js'
 import { type Room, type RoomExample, type RoomSet, roomExamples } from './dataset.js'
 import { encodePng } from './png.js'
 import { framesPerSecond } from './seen.js'
 
 export interface WriteRoomsOptions {
-  /** 'png' (default) writes frames; 'mp4' needs ffmpeg on PATH. */
+  /** 'png' (default) writes frames; 'mp4' needs ffmpeg. */
   readonly format?: 'png' | 'mp4'
   /** Other frames than the room's own, for example grey ones. */
   readonly frames?: (room: Room) => Uint8Array
@@ -32,21 +33,12 @@ export interface WrittenRooms {
 export async function writeRooms(dir: string, set: RoomSet, options: WriteRoomsOptions = {}): Promise<WrittenRooms> {
   const target = resolve(dir)
   await requireEmpty(target, dir)
-  const temporary = `${target}.partial-${process.pid}`
-  try {
-    await mkdir(temporary, { recursive: true })
-    const examples = await writeAll(temporary, set, options)
-    await rmdir(target).catch(() => undefined)
-    await rename(temporary, target)
-    return { dir: target, rooms: set.rooms.length, questions: examples.length }
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true })
-    if (error instanceof VsgrpoError) throw error
-    throw new VsgrpoError(`${dir}: cannot write rooms: ${messageOf(error)}`, { code: 'ERR_VSGRPO_SAVE', cause: error })
-  }
+  await writeFolder(target, (temporary) => writeAll(temporary, set, options), { existing: 'merge' })
+  const questions = set.rooms.reduce((sum, room) => sum + room.questions.length, 0)
+  return { dir: target, rooms: set.rooms.length, questions }
 }
 
-async function writeAll(dir: string, set: RoomSet, options: WriteRoomsOptions): Promise<RoomExample[]> {
+async function writeAll(dir: string, set: RoomSet, options: WriteRoomsOptions): Promise<void> {
   const examples: RoomExample[] = []
   const scenes: Record<string, unknown> = {}
   for (const [index, room] of set.rooms.entries()) {
@@ -59,7 +51,6 @@ async function writeAll(dir: string, set: RoomSet, options: WriteRoomsOptions): 
   }
   await writeFile(join(dir, 'scenes.json'), `${JSON.stringify(scenes)}\n`)
   await writeFile(join(dir, 'questions.jsonl'), examples.map((example) => `${JSON.stringify(example)}\n`).join(''))
-  return examples
 }
 
 async function writeVideo(dir: string, set: RoomSet, room: Room, options: WriteRoomsOptions) {
@@ -83,28 +74,9 @@ async function writeMp4(dir: string, set: RoomSet, room: Room, frames: Uint8Arra
   await mkdir(join(dir, 'videos'), { recursive: true })
   const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
   const output = ['-pix_fmt', 'yuv420p', '-movflags', '+faststart', join(dir, path)]
-  await runFfmpeg(['-loglevel', 'error', '-y', ...input, ...output], frames)
+  const { failure } = await runFfmpeg(['-y', ...input, ...output], { instead: "use format 'png'", input: frames })
+  if (failure !== undefined) throw new VsgrpoError(`ffmpeg: ${failure}`, { code: 'ERR_VSGRPO_SAVE' })
   return path
-}
-
-function runFfmpeg(args: readonly string[], input: Uint8Array): Promise<void> {
-  return new Promise((resolved, rejected) => {
-    const child = spawn('ffmpeg', args, { stdio: ['pipe', 'ignore', 'pipe'] })
-    let talk = ''
-    child.stderr.on('data', (chunk: Buffer) => {
-      talk += chunk.toString()
-    })
-    child.on('error', (cause) => {
-      rejected(new InputError("format: 'mp4' needs ffmpeg on PATH; install it, or use 'png'", { cause }))
-    })
-    child.on('close', (status) => {
-      if (status === 0) resolved()
-      else rejected(new VsgrpoError(`ffmpeg: ${talk.trim() || `exit ${status}`}`, { code: 'ERR_VSGRPO_SAVE' }))
-    })
-    // ffmpeg that ends early closes the pipe; its exit status says why.
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(input)
-  })
 }
 
 async function requireEmpty(target: string, dir: string): Promise<void> {
@@ -112,8 +84,7 @@ async function requireEmpty(target: string, dir: string): Promise<void> {
   try {
     entries = await readdir(target)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'ENOENT') return
+    if (errorCode(error) === 'ENOENT') return
     throw new InputError(`${dir}: expected a folder: ${messageOf(error)}`, { cause: error })
   }
   if (entries.length > 0) throw new InputError(`${dir}: exists and is not empty; name a new folder or remove it`)

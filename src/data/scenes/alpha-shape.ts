@@ -2,9 +2,9 @@
  * The floor area that points cover, as VSI-Bench's room sizes were made: the alpha shape of the points seen from above, that
  * is all Delaunay triangles whose circle has a radius below 1 / alpha. What the shape encloses belongs to it.
  */
+import { randomStream } from '../../random.js'
 import { delaunay, type Triangulation } from './delaunay.js'
 import type { Points } from './points.js'
-import { randomStream } from './random.js'
 
 /** The benchmark's: circles of 0.2 m, on ten thousand of the points. */
 const alpha = 5

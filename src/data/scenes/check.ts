@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { isObject } from '../../json.js'
-import { checked, finite, whole, wrong } from './fields.js'
+import { checked, finite, integer, wrong } from './fields.js'
 import { orientedBox } from './oriented-box.js'
 import { dot } from './points.js'
 import type { BoxRecord, SceneRecord, Vec3 } from './record.js'
@@ -48,7 +48,7 @@ const sceneSchema = z
       video_path: z.string('a string').default(''),
       room_size: z.number(area).positive(area),
       room_center: vec3.default([0, 0, 0]),
-      object_counts: z.record(z.string(), whole, perCategory).optional(),
+      object_counts: z.record(z.string(), integer, perCategory).optional(),
       object_bbox: boxes.optional(),
       object_bboxes: boxes.optional(),
       first_seen: z.record(z.string(), z.number(time).nonnegative(time), perCategory).optional(),

@@ -1,6 +1,6 @@
 /** The convex hull of a point cloud, built by adding one point after the other, the outermost first. */
+import { randomStream } from '../../random.js'
 import { cross, dot, minus, type Points, pointAt, unit } from './points.js'
-import { randomStream } from './random.js'
 import type { Vec3 } from './record.js'
 
 /** Three points, counter-clockwise seen from outside, and the plane through them. */

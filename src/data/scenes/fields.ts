@@ -7,7 +7,7 @@ import { shown } from '../../json.js'
 /** Messages of the schemas say what is expected. */
 export const text = z.string('a string')
 export const finite = z.number('a finite number')
-export const whole = z.int('a whole number of at least 0').nonnegative('a whole number of at least 0')
+export const integer = z.int('an integer of at least 0').nonnegative('an integer of at least 0')
 
 /** The value as the schema has it. Throws an InputError `<where>: <path>: expected …, got …` for the first thing wrong. */
 export function checked<T>(schema: z.ZodType<T>, value: unknown, where: string): T {

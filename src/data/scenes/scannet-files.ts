@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { dataError } from '../../errors.js'
-import { checked, text, whole, wrong } from './fields.js'
+import { checked, integer, text, wrong } from './fields.js'
 import { readJsonFile, readText } from './json-text.js'
 
 export interface ScanObject {
@@ -13,7 +13,7 @@ export interface ScanObject {
 }
 
 const segmentation = z.looseObject(
-  { segIndices: z.array(whole, 'a list with the segment of each vertex') },
+  { segIndices: z.array(integer, 'a list with the segment of each vertex') },
   'an object',
 )
 
@@ -21,7 +21,7 @@ const aggregation = z.looseObject(
   {
     segGroups: z.array(
       z.looseObject(
-        { objectId: whole.optional(), id: whole.optional(), label: text, segments: z.array(whole, 'a list') },
+        { objectId: integer.optional(), id: integer.optional(), label: text, segments: z.array(integer, 'a list') },
         'an object',
       ),
       'a list of objects',
@@ -43,7 +43,7 @@ export function readObjects(file: string): readonly ScanObject[] {
   return checked(aggregation, readJsonFile(file), file).segGroups.map(({ objectId, id, label, segments }, i) => {
     const where = `${file}: segGroups[${i}].objectId`
     const number = objectId ?? id
-    if (number === undefined) throw wrong(where, 'a whole number of at least 0', undefined)
+    if (number === undefined) throw wrong(where, 'an integer of at least 0', undefined)
     if (seen.has(number)) throw dataError(`${where}: there are two objects ${number}`)
     seen.add(number)
     return { id: number, label: label.trim(), segments }

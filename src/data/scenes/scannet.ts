@@ -6,6 +6,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { dataError } from '../../errors.js'
+import { groupBy } from '../../group-by.js'
 import { floorArea } from './alpha-shape.js'
 import { minimalBox } from './minimal-box.js'
 import { readPlyPoints } from './ply.js'
@@ -70,7 +71,7 @@ function boxesOfObjects(
   { labels, vocabulary = 'benchmark' }: ScanNetOptions,
   where: string,
 ): Record<string, BoxRecord[]> {
-  const verticesOf = groupVertices(segments)
+  const verticesOf = groupBy(segments.keys(), (vertex) => segments[vertex])
   const boxes: Record<string, BoxRecord[]> = {}
   const known = objects.filter(({ label }) => labels.has(label))
   if (objects.length > 0 && known.length === 0) {
@@ -92,14 +93,4 @@ function boxesOfObjects(
     list.push(box)
   }
   return boxes
-}
-
-function groupVertices(segments: readonly number[]): Map<number, number[]> {
-  const groups = new Map<number, number[]>()
-  for (const [vertex, segment] of segments.entries()) {
-    const group = groups.get(segment)
-    if (group === undefined) groups.set(segment, [vertex])
-    else group.push(vertex)
-  }
-  return groups
 }

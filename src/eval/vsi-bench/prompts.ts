@@ -3,6 +3,8 @@
  * arXiv 2504.00883, sections 2 and 3.2. All prompts are verbatim; how the paper joined its wording with the options is not
  * published: here the benchmark's line for letters comes first.
  */
+import { instructions } from '../../data/questions/instructions.js'
+import { splitOption } from '../../data/questions/marks.js'
 import { answerText } from '../../rewards/answer.js'
 import type { ContentPart, Message } from '../../types.js'
 import type { Question } from './questions.js'
@@ -12,8 +14,6 @@ export const promptNames = ['vanilla', 'think', 'observe', 'short', 'think-free'
 export type PromptName = (typeof promptNames)[number]
 
 const beforeQuestion = 'These are frames of a video.'
-const forNumbers = 'Please answer the question using a single word or phrase.'
-const forLetters = "Answer with the option's letter from the given choices directly."
 
 /** Section 3.2: with tags; `short` is its vanilla. Section 2: without tags. */
 const wordings: Readonly<Record<Exclude<PromptName, 'vanilla' | 'row'>, string>> = {
@@ -21,7 +21,7 @@ const wordings: Readonly<Record<Exclude<PromptName, 'vanilla' | 'row'>, string>>
     'Please think step by step and enclose your thinking process in <think> </think> tags and then provide the short answer with one or two words or a number in <answer> </answer>.',
   observe:
     'Please observe carefully and analyze what you see that helps you to solve the question in the video and enclose it in <observe> </observe> tag, and then provide the short answer with one or two words or a number in <answer> </answer>.',
-  short: 'Please provide the short answer with one or two words or a number.',
+  short: instructions.word,
   'think-free': "Let's think step by step and then answer the question using a single word or phrase.",
   'observe-free': 'Please observe the video first and then answer the question using a single word or phrase.',
 }
@@ -43,7 +43,7 @@ export function questionText(
 ): string {
   const wording = prompt === 'vanilla' ? undefined : wordings[prompt]
   const choices = options === null ? [] : ['Options:', ...options]
-  const last = options === null ? [wording ?? forNumbers] : [forLetters, ...(wording ? [wording] : [])]
+  const last = options === null ? [wording ?? instructions.open] : [instructions.letter, ...(wording ? [wording] : [])]
   return [beforeQuestion, question, ...choices, ...last].join('\n')
 }
 
@@ -74,6 +74,6 @@ export function predictionOf(completion: string, prompt: PromptName): string {
  */
 export function letterOfName(prediction: string, options: readonly string[] | null): string {
   const plain = (text: string): string => text.trim().toLowerCase().replace(/\.$/, '')
-  const named = (options ?? []).filter((option) => plain(option.slice(3)) === plain(prediction))
-  return named.length === 1 ? (named[0]?.[0] ?? prediction) : prediction
+  const named = (options ?? []).map(splitOption).filter(({ text }) => plain(text) === plain(prediction))
+  return named.length === 1 ? (named[0]?.mark ?? prediction) : prediction
 }

@@ -1,5 +1,7 @@
 /** VSI-Bench's question rows, checked one by one before anything is asked: a mistake names file, line and field. */
-import { dataError, type InputError, nearest } from '../../errors.js'
+import { letterOf } from '../../data/questions/marks.js'
+import { dataError, didYouMean, type InputError } from '../../errors.js'
+import { isObject, type JsonObject, shown } from '../../json.js'
 import type { Message } from '../../types.js'
 import { float, strip } from './python.js'
 import { isNumeric, type QuestionType, questionTypes } from './tasks.js'
@@ -31,8 +33,6 @@ interface Row {
   readonly where: string
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
 /** All rows as questions, in order. Throws an InputError for the first bad row, a repeated id, or none at all. */
 export function readQuestions(rows: Iterable<Row>, name: string): Question[] {
   const questions: Question[] = []
@@ -41,7 +41,9 @@ export function readQuestions(rows: Iterable<Row>, name: string): Question[] {
     const question = readQuestion(row)
     const before = seen.get(String(question.id))
     if (before !== undefined) {
-      throw bad(row.where, 'id', 'an id that no other question has', `${question.id}, as ${before} has`)
+      throw dataError(
+        `${row.where}: id: expected an id that no other question has, got ${question.id}, as ${before} has`,
+      )
     }
     seen.set(String(question.id), question.where)
     questions.push(question)
@@ -79,15 +81,12 @@ export function listed(names: readonly string[]): string {
   return `${names.slice(0, 5).join(', ') || 'none'}${more}`
 }
 
-function readQuestion({ value, where }: Row): Question {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw bad(where, 'row', 'a JSON object', show(value))
-  }
-  const row = value as Fields
+function readQuestion({ value: row, where }: Row): Question {
+  if (!isObject(row)) throw bad(where, 'row', 'a JSON object', row)
   const type = readType(row.question_type, where)
   const options = readOptions(row.options, type, where)
   const { pruned, category, messages } = row
-  if (pruned !== undefined && typeof pruned !== 'boolean') throw bad(where, 'pruned', 'true or false', show(pruned))
+  if (pruned !== undefined && typeof pruned !== 'boolean') throw bad(where, 'pruned', 'true or false', pruned)
   return {
     id: readId(row.id, where),
     dataset: readText(row, 'dataset', where),
@@ -107,33 +106,32 @@ function readQuestion({ value, where }: Row): Question {
 export function readId(value: unknown, where: string): string | number {
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'number' && Number.isFinite(value)) return value
-  throw bad(where, 'id', 'a text or a number', show(value))
+  throw bad(where, 'id', 'a text or a number', value)
 }
 
-function readText(row: Fields, field: string, where: string): string {
+function readText(row: JsonObject, field: string, where: string): string {
   const value = row[field]
   if (typeof value === 'string' && value.trim() !== '') return value
-  throw bad(where, field, 'a text', show(value))
+  throw bad(where, field, 'a text', value)
 }
 
 function readType(value: unknown, where: string): QuestionType {
   const found = questionTypes.find((type) => type === value)
   if (found) return found
-  const near = typeof value === 'string' ? nearest(value, questionTypes) : undefined
-  const cure = near ? `; did you mean ${near}?` : ''
-  throw bad(where, 'question_type', `one of ${questionTypes.join(', ')}`, `${show(value)}${cure}`)
+  const cure = typeof value === 'string' ? didYouMean(value, questionTypes) : ''
+  throw bad(where, 'question_type', `one of ${questionTypes.join(', ')}`, value, cure)
 }
 
 function readOptions(value: unknown, type: QuestionType, where: string): readonly string[] | null {
   if (isNumeric(type)) {
     if (value === null || value === undefined || (Array.isArray(value) && value.length === 0)) return null
-    throw bad(where, 'options', `null, as ${type} asks for a number`, show(value))
+    throw bad(where, 'options', `null, as ${type} asks for a number`, value)
   }
-  if (!Array.isArray(value) || value.length < 2) throw bad(where, 'options', 'at least two options', show(value))
+  if (!Array.isArray(value) || value.length < 2) throw bad(where, 'options', 'at least two options', value)
   return value.map((option: unknown, i) => {
-    const letter = String.fromCharCode(65 + i)
+    const letter = letterOf(i)
     if (typeof option === 'string' && option.startsWith(`${letter}. `)) return option
-    throw bad(where, `options[${i}]`, `a text that begins with "${letter}. "`, show(option))
+    throw bad(where, `options[${i}]`, `a text that begins with "${letter}. "`, option)
   })
 }
 
@@ -142,31 +140,20 @@ function readTruth(value: unknown, type: QuestionType, options: readonly string[
   if (options === null) {
     const number = float(text)
     if (number !== undefined && number > 0 && number < Number.POSITIVE_INFINITY) return text
-    throw bad(where, 'ground_truth', `a number above 0, as ${type} asks for`, show(value))
+    throw bad(where, 'ground_truth', `a number above 0, as ${type} asks for`, value)
   }
   const letters = options.map((option) => option[0] ?? '')
   if (letters.includes(text.toUpperCase())) return text
-  throw bad(where, 'ground_truth', `one of the letters ${letters.join(', ')}`, show(value))
+  throw bad(where, 'ground_truth', `one of the letters ${letters.join(', ')}`, value)
 }
 
 /** Debiased is a subset only where every row says whether it belongs to it. */
 function checkPruned(questions: readonly Question[]): void {
   const silent = questions.find(({ pruned }) => pruned === undefined)
   if (!silent || questions.every(({ pruned }) => pruned === undefined)) return
-  throw bad(silent.where, 'pruned', 'true or false, as other rows have it', 'nothing')
+  throw bad(silent.where, 'pruned', 'true or false, as other rows have it', undefined)
 }
 
-function bad(where: string, field: string, expected: string, got: string): InputError {
-  return dataError(`${where}: ${field}: expected ${expected}, got ${got}`)
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  let text: string
-  try {
-    text = JSON.stringify(value) ?? typeof value
-  } catch {
-    text = 'something nested too deeply'
-  }
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+function bad(where: string, field: string, expected: string, value: unknown, more = ''): InputError {
+  return dataError(`${where}: ${field}: expected ${expected}, got ${shown(value)}${more}`)
 }

@@ -1,4 +1,5 @@
 /** Runs of one configuration that differ in their seeds only are one group: one colour, one line of a table. */
+import { groupBy } from '../../group-by.js'
 import { isObject } from '../../json.js'
 import type { Run } from '../read.js'
 import type { ComparedRun } from './runs.js'
@@ -14,14 +15,12 @@ export interface Group {
 
 /** In the order of their first runs. */
 export function groupSeeds(runs: readonly ComparedRun[]): Group[] {
-  const groups = new Map<string, ComparedRun[]>()
-  for (const compared of runs) {
-    const options = optionsOf(compared.run)
+  const keyOf = ({ run, name }: ComparedRun): string => {
+    const options = optionsOf(run)
     // A run without a configuration is like no other.
-    const key = options.size > 0 ? JSON.stringify([...options].sort()) : compared.name
-    groups.set(key, [...(groups.get(key) ?? []), compared])
+    return options.size > 0 ? JSON.stringify([...options].sort()) : name
   }
-  const found = [...groups.values()]
+  const found = [...groupBy(runs, keyOf).values()]
   const stems = found.map(stemOf)
   const taken = [...stems, ...runs.map(({ name }) => name)]
   return found.map((members, color) => {

@@ -1,6 +1,6 @@
 /** Several runs over each other: `comparison.html`, or `comparison.md`. */
 import { join } from 'node:path'
-import { writeAtomically } from '../../log/atomic.js'
+import { writeAtomically } from '../../atomic-file.js'
 import { compare } from './comparison.js'
 import { comparisonMarkdown } from './markdown.js'
 import { comparisonPage } from './page.js'

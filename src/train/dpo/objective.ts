@@ -1,5 +1,6 @@
 /** The DPO loss over the pairs of a micro-batch, and TRL's metrics of it. */
 import { chunks } from '../../data/loader.js'
+import { groupBy } from '../../group-by.js'
 import { type DpoInputs, dpoLoss, rankPairs, readPairs, wpoWeight } from '../../losses/dpo.js'
 import { measurePairs } from '../../losses/dpo-metrics.js'
 import { isSorting } from '../../losses/dpo-options.js'
@@ -54,11 +55,7 @@ export async function compareBatch(
 }
 
 function rankSlices(units: readonly DPOUnit[], stats: readonly TokenStats[], config: DPOValues): Opponents[] {
-  const slices = new Map<number, number[]>()
-  for (const [u, { samples }] of units.entries()) {
-    const slice = samples[0]?.slice ?? 0
-    slices.set(slice, [...(slices.get(slice) ?? []), u])
-  }
+  const slices = groupBy(units.keys(), (u) => units[u]?.samples[0]?.slice ?? 0)
   const opponents: Opponents[] = []
   for (const members of slices.values()) {
     const samples = members.flatMap((u) => units[u]?.samples ?? [])

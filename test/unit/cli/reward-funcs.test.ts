@@ -56,9 +56,9 @@ describe('a built-in reward by name', () => {
     ],
     [
       'overlong:512',
-      'overlong:512: [overlongShaping] cache: expected a whole number from 0 to 512, got NaN; write overlong:',
+      'overlong:512: [overlongShaping] cache: expected an integer from 0 to 512, got NaN; write overlong:',
     ],
-    ['overlong:8:9', 'cache: expected a whole number from 0 to 8, got 9'],
+    ['overlong:8:9', 'cache: expected an integer from 0 to 8, got 9'],
     ['overlong:8:4:2', 'expected overlong:<longest completion>'],
     ['repetition:x', 'expected repetition:<n-gram size>:<largest penalty>, e.g. repetition:3:-1, got repetition:x'],
     ['repetition:3:1', '[repetitionPenalty] maxPenalty: expected a number of 0 or below, got 1'],

@@ -51,6 +51,13 @@ describe('openDataset on a file', () => {
     const data = await openDataset(path)
     expect([data.length, data.get(7).answer, data.where?.(7)]).toEqual([10, 7, `${path}:8`])
   })
+
+  it('opens an array of 70 MB on one line, past a byte order mark and blank lines', async () => {
+    const long = (answer: number) => ({ prompt: 'x'.repeat(7_000_000), answer })
+    const path = put('large.json', `\ufeff\n \r\n${JSON.stringify(Array.from({ length: 10 }, (_, i) => long(i)))}`)
+    const data = await openDataset(path)
+    expect([data.length, data.get(7).answer, data.where?.(7)]).toEqual([10, 7, `${path}[7]`])
+  })
 })
 
 describe('openDataset on a folder', () => {

@@ -28,13 +28,10 @@ describe('overlongShaping', () => {
   })
 
   it.each([
-    [
-      { maxCompletionLength: 0, cache: 0 },
-      '[overlongShaping] maxCompletionLength: expected a whole number of at least 1',
-    ],
-    [{ maxCompletionLength: 8.5, cache: 0 }, 'maxCompletionLength: expected a whole number of at least 1, got 8.5'],
-    [{ maxCompletionLength: 8, cache: 9 }, 'cache: expected a whole number from 0 to 8, got 9'],
-    [{ maxCompletionLength: 8, cache: Number.NaN }, 'cache: expected a whole number from 0 to 8, got NaN'],
+    [{ maxCompletionLength: 0, cache: 0 }, '[overlongShaping] maxCompletionLength: expected an integer of at least 1'],
+    [{ maxCompletionLength: 8.5, cache: 0 }, 'maxCompletionLength: expected an integer of at least 1, got 8.5'],
+    [{ maxCompletionLength: 8, cache: 9 }, 'cache: expected an integer from 0 to 8, got 9'],
+    [{ maxCompletionLength: 8, cache: Number.NaN }, 'cache: expected an integer from 0 to 8, got NaN'],
   ])('refuses %j', (options, message) => {
     expect(() => overlongShaping(options)).toThrow(InputError)
     expect(() => overlongShaping(options)).toThrow(message)
@@ -72,7 +69,7 @@ describe('repetitionPenalty', () => {
   })
 
   it.each([
-    [{ ngramSize: 0 }, '[repetitionPenalty] ngramSize: expected a whole number of at least 1, got 0'],
+    [{ ngramSize: 0 }, '[repetitionPenalty] ngramSize: expected an integer of at least 1, got 0'],
     [{ maxPenalty: 0.5 }, '[repetitionPenalty] maxPenalty: expected a number of 0 or below, got 0.5'],
     [{ maxPenalty: Number.NaN }, 'got NaN'],
   ])('refuses %j', (options, message) => {

@@ -9,6 +9,7 @@ import { checkNode, diagnose, formatChecks } from '../../../src/setup/doctor.js'
 import { buildDirs, cacheDir, packageRoot } from '../../../src/setup/paths.js'
 import { run } from '../../../src/setup/run.js'
 import { expectedStamp, readStamp, stampFile } from '../../../src/setup/stamp.js'
+import { ffmpeg } from '../../ffmpeg.js'
 
 let folder = ''
 beforeEach(() => {
@@ -141,6 +142,14 @@ describe('the doctor', () => {
     expect(missing).toEqual(['cmake', 'C++ compiler', 'ninja or make', 'python with pip', 'libtorch', 'build', 'addon'])
     expect(formatChecks(checks)).toMatch(/missing {3}cmake .*\n\s+fix: sudo apt-get install cmake/)
     expect(formatChecks(checks)).toMatch(/optional {2}ffmpeg/)
+  })
+
+  it('asks the ffmpeg that VSGRPO_FFMPEG names', async () => {
+    const checks = await diagnose(env({ PATH: folder, VSGRPO_FFMPEG: ffmpeg }))
+    expect(checks.find(({ name }) => name === 'ffmpeg')).toMatchObject({
+      ok: true,
+      detail: expect.stringMatching(/^ffmpeg version/),
+    })
   })
 
   it('wants Node 20.19', () => {

@@ -66,7 +66,7 @@ export const damagedRecords: readonly DamagedInput[] = [
   field(
     'half a count',
     { ...scene, object_counts: { chair: 1.5 } },
-    'object_counts.chair: expected a whole number of at least 0, got 1.5',
+    'object_counts.chair: expected an integer of at least 0, got 1.5',
   ),
   field(
     'boxes that are no list',

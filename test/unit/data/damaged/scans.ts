@@ -114,7 +114,7 @@ export const damagedScans: readonly DamagedInput[] = [
     'segments in words',
     segments,
     swap('"segIndices":[0', '"segIndices":["0"'),
-    /segs.json: segIndices\[0\]: expected a whole number of at least 0, got "0"/,
+    /segs.json: segIndices\[0\]: expected an integer of at least 0, got "0"/,
   ),
   binary(
     'no list of segments',
@@ -139,7 +139,7 @@ export const damagedScans: readonly DamagedInput[] = [
     'an object without number',
     objects,
     (b) => b.toString().replace(/"(?:objectId|id)":1,/g, ''),
-    /aggregation.json: segGroups\[1\].objectId: expected a whole number of at least 0, got nothing/,
+    /aggregation.json: segGroups\[1\].objectId: expected an integer of at least 0, got nothing/,
   ),
   binary(
     'an object without points',

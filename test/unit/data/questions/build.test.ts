@@ -7,8 +7,8 @@ import { trainingRow } from '../../../../src/data/questions/training.js'
 import { understand } from '../../../../src/data/questions/wording.js'
 import { type Definition, measureOf } from '../../../../src/data/scenes/measure.js'
 import { corners, orientedBox, turnAngle, turnAngleTo } from '../../../../src/data/scenes/oriented-box.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import { type BoxRecord, boxesOf, onlyBox, type SceneRecord } from '../../../../src/data/scenes/record.js'
+import { randomStream } from '../../../../src/random.js'
 import { randomAxes } from '../scenes/brute-force.js'
 
 const categories = ['bed', 'chair', 'sofa', 'table', 'lamp', 'plant', 'tv', 'door', 'stove', 'pillow', 'clock']
@@ -243,7 +243,7 @@ describe('trainingRow', () => {
 describe('bad options', () => {
   it.each<[object, RegExp]>([
     [{ definition: 'center' }, /^definition: expected one of benchmark, exact, paper, got 'center'/],
-    [{ tasks: ['object_countin'] }, /^tasks: .*did you mean 'object_counting'/],
+    [{ tasks: ['object_countin'] }, /^tasks: .*did you mean object_counting\?/],
     [{ tasks: [] }, /^tasks: name at least one/],
     [{ perScene: 0 }, /^perScene: expected a number of at least 1, got 0/],
     [{ filters: { angleMargin: Number.NaN } }, /^filters.angleMargin: expected a number of at least 0, got NaN/],

@@ -2,17 +2,12 @@ import { describe, expect, it } from 'vitest'
 import type { Question } from '../../../../src/data/questions/question.js'
 import { makeRooms, type RoomSet, roomExamples } from '../../../../src/data/rooms/index.js'
 import { InputError } from '../../../../src/errors.js'
+import { groupBy } from '../../../../src/group-by.js'
 
 const train = makeRooms({ recipe: 'demo', count: 900, seed: 0, split: 'train' })
 
 function questionsOf(set: RoomSet, kind: string): Question[] {
   return set.rooms.flatMap((room) => room.questions).filter((question) => question.kind === kind)
-}
-
-function groupBy(questions: readonly Question[], key: (question: Question) => string): Map<string, Question[]> {
-  const groups = new Map<string, Question[]>()
-  for (const question of questions) groups.set(key(question), [...(groups.get(key(question)) ?? []), question])
-  return groups
 }
 
 /** Pearson's statistic of the counts of `values` against equal shares of the cells. */
@@ -97,13 +92,13 @@ describe('makeRooms', () => {
   })
 
   it('refuses bad options in one clear line', () => {
-    expect(() => makeRooms({ count: 0 })).toThrow(new InputError('count: expected a whole number of at least 1, got 0'))
+    expect(() => makeRooms({ count: 0 })).toThrow(new InputError('count: expected an integer of at least 1, got 0'))
     expect(() => makeRooms({ count: 2.5 })).toThrow(/^count: .* got 2.5$/)
     expect(() => makeRooms({ count: 1, seed: -1 })).toThrow(/^seed: /)
     // @ts-expect-error: a name from the command line
-    expect(() => makeRooms({ recipe: 'dmo', count: 1 })).toThrow(/got 'dmo' \(did you mean 'demo'\?\)/)
+    expect(() => makeRooms({ recipe: 'dmo', count: 1 })).toThrow(/got 'dmo'; did you mean demo\?/)
     // @ts-expect-error: the same
-    expect(() => makeRooms({ kinds: ['object_countin'], count: 1 })).toThrow(/did you mean 'object_counting'/)
+    expect(() => makeRooms({ kinds: ['object_countin'], count: 1 })).toThrow(/did you mean object_counting\?/)
   })
 })
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { makeRooms, recipes } from '../../../../src/data/rooms/index.js'
 import { drawScene } from '../../../../src/data/rooms/scene.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import { InputError } from '../../../../src/errors.js'
+import { randomStream } from '../../../../src/random.js'
 import { samplePoints } from '../scenes/brute-force.js'
 
 const names = ['demo', 'base', 'home'] as const

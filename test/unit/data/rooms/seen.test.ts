@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { makeRooms, recipes, renderRoom } from '../../../../src/data/rooms/index.js'
 import { drawScene } from '../../../../src/data/rooms/scene.js'
 import { firstSeen } from '../../../../src/data/rooms/seen.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import type { Vec3 } from '../../../../src/data/scenes/record.js'
+import { randomStream } from '../../../../src/random.js'
 
 const { demo } = recipes
 /** Small, without shadows and mixed pixels: what an object changes in the picture is what it covers. */

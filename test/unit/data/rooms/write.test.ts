@@ -3,15 +3,18 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { encodePng, grey, makeRooms, writeRooms } from '../../../../src/data/rooms/index.js'
 import { InputError } from '../../../../src/errors.js'
+import { decodeVideo } from '../../../../src/processing/video.js'
+import { ffmpeg } from '../../../ffmpeg.js'
 
 let folder = ''
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vsgrpo-rooms-'))
 })
 afterEach(async () => {
+  vi.unstubAllEnvs()
   await rm(folder, { recursive: true })
 })
 
@@ -77,13 +80,21 @@ describe('writeRooms', () => {
   })
 
   it('says what to install when mp4 is asked for without ffmpeg', async () => {
-    const path = process.env.PATH
-    process.env.PATH = folder
-    try {
-      await expect(writeRooms(join(folder, 'video'), set, { format: 'mp4' })).rejects.toThrow(/needs ffmpeg on PATH/)
-    } finally {
-      process.env.PATH = path
-    }
+    vi.stubEnv('PATH', folder)
+    vi.stubEnv('VSGRPO_FFMPEG', '')
+    await expect(writeRooms(join(folder, 'video'), set, { format: 'mp4' })).rejects.toMatchObject({
+      message: 'ffmpeg not found (ffmpeg)',
+      hint: expect.stringMatching(/set VSGRPO_FFMPEG to its path, or use format 'png'/),
+    })
     expect(await readdir(folder)).toEqual([])
+  })
+
+  it('makes films with the ffmpeg that VSGRPO_FFMPEG names', async () => {
+    vi.stubEnv('PATH', folder)
+    vi.stubEnv('VSGRPO_FFMPEG', ffmpeg)
+    await writeRooms(join(folder, 'video'), set, { format: 'mp4' })
+    const film = join(folder, `video/videos/${set.rooms[0]?.name}.mp4`)
+    const { frames, height, width } = await decodeVideo(film, { sample: ({ total }) => [0, total - 1] })
+    expect([frames, height, width]).toEqual([2, 56, 56])
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { boxDistance, closestDistance, keepApart } from '../../../../src/data/scenes/box-distance.js'
 import { orientedBox, pointInBox, uprightBox } from '../../../../src/data/scenes/oriented-box.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import type { BoxRecord, Vec3 } from '../../../../src/data/scenes/record.js'
+import { randomStream } from '../../../../src/random.js'
 import { approached, randomAxes } from './brute-force.js'
 
 const random = randomStream('pairs')

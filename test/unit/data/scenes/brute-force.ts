@@ -1,6 +1,7 @@
 /** Slow, obvious versions of what the rooms and scenes compute, for comparison in tests. */
-import type { Random } from '../../../../src/data/scenes/random.js'
+
 import type { BoxRecord, Vec3 } from '../../../../src/data/scenes/record.js'
+import type { Random } from '../../../../src/random.js'
 
 /** Points of a box on a grid of n + 1 along its first two axes and m + 1 along the third, surface and inside. */
 export function samplePoints(box: BoxRecord, n: number, m = n): Vec3[] {

@@ -8,8 +8,8 @@ import {
   turnAngle,
   uprightBox,
 } from '../../../../src/data/scenes/oriented-box.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import type { BoxRecord } from '../../../../src/data/scenes/record.js'
+import { randomStream } from '../../../../src/random.js'
 import { randomAxes } from './brute-force.js'
 
 describe('orientedBox', () => {

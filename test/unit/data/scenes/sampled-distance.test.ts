@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { boxDistance } from '../../../../src/data/scenes/box-distance.js'
 import { measureOf } from '../../../../src/data/scenes/measure.js'
 import { orientedBox, uprightBox } from '../../../../src/data/scenes/oriented-box.js'
-import { type Random, randomStream } from '../../../../src/data/scenes/random.js'
 import type { BoxRecord } from '../../../../src/data/scenes/record.js'
 import { samplePoints } from '../../../../src/data/scenes/sample-points.js'
 import { sampledDistance } from '../../../../src/data/scenes/sampled-distance.js'
+import { type Random, randomStream } from '../../../../src/random.js'
 import { randomAxes } from './brute-force.js'
 
 /** Every pair of kept points. */

@@ -5,8 +5,8 @@ import { delaunay } from '../../../../src/data/scenes/delaunay.js'
 import { minimalBox } from '../../../../src/data/scenes/minimal-box.js'
 import { orientedBox, pointInBox } from '../../../../src/data/scenes/oriented-box.js'
 import { dot, pointAt } from '../../../../src/data/scenes/points.js'
-import { randomStream } from '../../../../src/data/scenes/random.js'
 import type { Vec3 } from '../../../../src/data/scenes/record.js'
+import { randomStream } from '../../../../src/random.js'
 import { randomAxes } from './brute-force.js'
 
 const random = randomStream('shapes')
@@ -120,6 +120,12 @@ describe('floorArea', () => {
       'two',
     )
     expect(two).toBeCloseTo(20, 1)
+  })
+
+  it('is nothing for points on a line, equal points, one or none', () => {
+    const line = cloud(400, () => Array<number>(3).fill(random.next()))
+    const clouds = [line, new Float64Array(300), Float64Array.of(1, 2, 3), Float64Array.of()]
+    for (const points of clouds) expect(floorArea(points, 'flat')).toBeCloseTo(0, 4)
   })
 
   it('takes ten thousand of many points, the same ones each time', () => {

@@ -10,7 +10,7 @@ export interface Random {
   /** Uniform in [0, 1). */
   next(): number
   uniform(range: Range): number
-  /** A whole number, both bounds included. */
+  /** An integer, both bounds included. */
   integer(range: Range): number
   pick<T>(items: readonly T[]): T
   /** A shuffled copy. */
@@ -53,6 +53,10 @@ function hashText(text: string, salt: number): number {
   return h
 }
 
+/**
+ * Takes items at random out of those that are left. Fisher-Yates would not need n² moves, but gives other permutations, and
+ * a seed means the same data set in every release.
+ */
 function shuffled<T>(items: readonly T[], next: () => number): T[] {
   const rest = [...items]
   const out: T[] = []

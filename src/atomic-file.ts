@@ -4,17 +4,20 @@
  */
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { errorCode, VsgrpoError } from '../errors.js'
+import { errorCode, VsgrpoError } from './errors.js'
 
 /**
- * Writes a whole text file, given as text or piece by piece; throws a `VsgrpoError` that names the file when the disk refuses
+ * Writes a whole file, given at once or piece by piece; throws a `VsgrpoError` that names the file when the disk refuses
  * (full, read-only, …).
  */
-export function writeAtomically(file: string, content: string | ((write: (text: string) => void) => void)): void {
+export function writeAtomically(
+  file: string,
+  content: string | Uint8Array | ((write: (text: string) => void) => void),
+): void {
   const output = new AtomicFile(file)
   try {
-    if (typeof content === 'string') output.write(content)
-    else content((text) => output.write(text))
+    if (typeof content === 'function') content((text) => output.write(text))
+    else output.write(content)
     output.commit()
   } catch (error) {
     output.discard()
@@ -22,7 +25,7 @@ export function writeAtomically(file: string, content: string | ((write: (text: 
   }
 }
 
-/** A text file that appears at its place, complete, at `commit()`; `discard()` leaves no trace of it. */
+/** A file that appears at its place, complete, at `commit()`; `discard()` leaves no trace of it. */
 export class AtomicFile {
   private readonly temporary: string
   private readonly descriptor: number
@@ -36,8 +39,8 @@ export class AtomicFile {
     })
   }
 
-  write(text: string): void {
-    saving(this.file, () => writeFully(this.descriptor, text))
+  write(content: string | Uint8Array): void {
+    saving(this.file, () => writeFully(this.descriptor, content))
   }
 
   commit(): void {
@@ -62,7 +65,7 @@ export class AtomicFile {
 }
 
 /** `writeSync` may write less than it was given: goes on until all is out. */
-export function writeFully(descriptor: number, content: string | Buffer): void {
+export function writeFully(descriptor: number, content: string | Uint8Array): void {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done)
 }
@@ -94,7 +97,8 @@ const inWords: Record<string, string> = {
   'File too large': 'EFBIG',
 }
 
-function savingError(file: string, error: unknown): VsgrpoError {
+/** What the system said when `file` was to be saved, as an error that names the file and the cure. */
+export function savingError(file: string, error: unknown): VsgrpoError {
   const cause = error instanceof Error ? error.message : String(error)
   const words = Object.keys(inWords).find((text) => cause.endsWith(text))
   const code = words ? inWords[words] : errorCode(error)
