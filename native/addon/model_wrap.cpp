@@ -117,7 +117,7 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
     const Targets targets = to_targets(object_argument(info, 1, "forward: targets"));
     const Napi::Object js_options = object_argument(info, 2, "forward: options");
     const ForwardOptions options{boolean(js_options, "grad"), boolean(js_options, "adapter"), number(js_options, "temperature"),
-                                 js_options.Has("checkpoint") && boolean(js_options, "checkpoint"),
+                                 js_options.Has("gradientCheckpointing") && boolean(js_options, "gradientCheckpointing"),
                                  js_options.Has("logitMean") && boolean(js_options, "logitMean")};
     auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
     return engine_.run<std::shared_ptr<Forward>>(

@@ -5,7 +5,7 @@
 #include "core/buckets.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
-#include "ops/checkpoint.h"
+#include "ops/gradient_checkpointing.h"
 #include "ops/norm.h"
 #include "ops/select_rows.h"
 
@@ -119,7 +119,7 @@ at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& f
     const auto run = [&layer = layers[i], rope, plan, pass, i, wanted](const at::Tensor& h) {
       return layer.forward(h, rope, plan, pass, i, wanted);
     };
-    x = pass.checkpoint ? checkpointed(x, run) : run(x);
+    x = pass.gradient_checkpointing ? recomputed(x, run) : run(x);
   }
   return x.narrow(0, 0, count);
 }

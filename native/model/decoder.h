@@ -17,8 +17,8 @@ struct PromptCache {
 struct PassOptions {
   bool adapter = true;
   bool grad = false;
-  bool checkpoint = false;  // layers keep only their inputs for the backward pass
-  at::Tensor rows = {};     // int64, on the CPU: only these come out; defined = the last layer computes no others after its attention
+  bool gradient_checkpointing = false;     // layers keep only their inputs for the backward pass
+  at::Tensor rows = {};                    // int64, on the CPU: only these come out; defined = the last layer computes no others after its attention
   PromptCache* cache = nullptr;            // filled
   const PromptCache* prefix = nullptr;     // the first `prefix_rows` rows of the forest were run before: x holds the others
   int64_t prefix_rows = 0;

@@ -83,7 +83,7 @@ at::Tensor Qwen2VL::media_features(const Batch& batch, const PassOptions& pass, 
   at::Tensor computed;
   if (!grids.empty()) {
     const at::Tensor patches = normalised_patches(batch, grids, kind_of(options_));
-    computed = vision_.forward(patches, grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
+    computed = vision_.forward(patches, grids, train ? anchor : at::Tensor(), train && pass.gradient_checkpointing);
   }
   return features_.complete(batch, computed, config_.vision.merge_unit());
 }

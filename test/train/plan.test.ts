@@ -125,7 +125,7 @@ describe('the tables of src/plan/engine.ts', () => {
   const targets = 256
 
   /** Bytes that a process holds more after a forward pass, where every tensor of 64 KiB and more is mapped on its own. */
-  async function measureKept(dir: string, dtype: string, checkpoint: boolean): Promise<number> {
+  async function measureKept(dir: string, dtype: string, gradientCheckpointing: boolean): Promise<number> {
     vi.stubEnv('GLIBC_TUNABLES', 'glibc.malloc.mmap_threshold=65536')
     const { code, out, err } = await runScript(
       folder.dir,
@@ -140,7 +140,7 @@ async function keep(rows, targets) {
     positions: of(3 * rows, (i) => i % rows), patches: new Uint8Array(), byteValues: new Float32Array(), grids: new Int32Array() }
   const asked = { rows: of(targets, (k) => rows - targets + k), ids: new Int32Array(targets) }
   const before = process.memoryUsage.rss()
-  const pass = await model.forward(batch, asked, { grad: true, adapter: true, temperature: 1, checkpoint: ${checkpoint} })
+  const pass = await model.forward(batch, asked, { grad: true, adapter: true, temperature: 1, gradientCheckpointing: ${gradientCheckpointing} })
   const kept = process.memoryUsage.rss() - before
   pass.dispose()
   return kept
