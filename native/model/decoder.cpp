@@ -86,15 +86,6 @@ void DecoderLayer::visit_adapters(const std::function<void(Adapter&)>& visit) {
   }
 }
 
-void DecoderLayer::merge_adapters() {
-  for (LinearLayer* layer : {&qkv_, &o_, &gate_up_, &down_}) {
-    for (Adapter& adapter : layer->adapters) {
-      const at::Tensor delta = at::mm(adapter.b.value.to(at::kFloat), adapter.a.value.to(at::kFloat)) * layer->adapter_scale;
-      layer->weight.value.narrow(0, adapter.offset, adapter.size).add_(delta);
-    }
-  }
-}
-
 Decoder::Decoder(const ModelConfig& c, const at::TensorOptions& kind) : config_(c) {
   embed_tokens = empty_parameter({c.vocab, c.hidden}, kind);
   if (!c.tied) lm_head = empty_parameter({c.vocab, c.hidden}, kind);

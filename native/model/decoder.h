@@ -49,8 +49,6 @@ class DecoderLayer {
   void add_adapters(const std::string& prefix, const std::vector<std::string>& modules, double scale,
                     const std::function<Adapter(const std::string&, int64_t offset, int64_t size, int64_t in)>& make);
   void visit_adapters(const std::function<void(Adapter&)>& visit);
-  // W += scale * B A for every adapter.
-  void merge_adapters();
 
  private:
   struct Part {
