@@ -50,21 +50,12 @@ ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWra
   ++engine_.handles.models;
 }
 
-ModelWrap::~ModelWrap() {
-  if (model_) --engine_.handles.models;
-}
+ModelWrap::~ModelWrap() { engine_.drop(model_, engine_.handles.models); }
 
 std::shared_ptr<Qwen2VL> ModelWrap::use() const {
   VS_CHECK(model_, "DISPOSED", "[Model] used after dispose()");
   return model_;
 }
-
-void ModelWrap::own_forward(const std::weak_ptr<std::shared_ptr<Forward>>& handle) {
-  std::erase_if(forwards_, [](const auto& h) { return h.expired(); });
-  forwards_.push_back(handle);
-}
-
-void ModelWrap::own_optimizer(const std::weak_ptr<std::shared_ptr<AdamW>>& handle) { optimizers_.push_back(handle); }
 
 Napi::Value ModelWrap::load(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -123,8 +114,10 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
     return engine_.run<std::shared_ptr<Forward>>(
         info.Env(), [=] { return std::make_shared<Forward>(model, batch, targets, options); },
         [this, self](Napi::Env env, std::shared_ptr<Forward>& forward) -> Napi::Value {
+          if (!model_) engine_.retire(std::exchange(forward, nullptr));
+          VS_CHECK(model_, "DISPOSED", "[forward] the model was disposed of before the pass had run");
           const Napi::Object out = engine_.forward_class.New({Napi::External<std::shared_ptr<Forward>>::New(env, &forward)});
-          own_forward(ForwardWrap::Unwrap(out)->handle());
+          forwards.add(ForwardWrap::Unwrap(out)->handle());
           return out;
         });
   });
@@ -157,23 +150,10 @@ Napi::Value ModelWrap::mix(const Napi::CallbackInfo& info) {
   });
 }
 
-void ModelWrap::dispose(const Napi::CallbackInfo& info) {
-  if (!model_) return;
-  for (const auto& weak : forwards_) {
-    if (const auto handle = weak.lock(); handle && *handle) {
-      handle->reset();
-      --engine_.handles.forwards;
-    }
-  }
-  for (const auto& weak : optimizers_) {
-    if (const auto handle = weak.lock(); handle && *handle) {
-      handle->reset();
-      --engine_.handles.optimizers;
-    }
-  }
-  // It dies on the engine thread, which may be recording a step of another model: a GPU's graphs share state.
-  engine_.run(info.Env(), [model = std::exchange(model_, nullptr)]() mutable { model.reset(); });
-  --engine_.handles.models;
+void ModelWrap::dispose(const Napi::CallbackInfo&) {
+  for (const auto& handle : forwards.all()) engine_.drop(*handle, engine_.handles.forwards);
+  for (const auto& handle : optimizers.all()) engine_.drop(*handle, engine_.handles.optimizers);
+  engine_.drop(model_, engine_.handles.models);
 }
 
 }  // namespace vsgrpo

@@ -246,6 +246,16 @@ describe('calls in the wrong order', () => {
     ]
     for (const call of calls) expect(await codeOf(call)).toBe('DISPOSED')
   })
+
+  it('dispose while a forward pass waits: the pass goes with its model', async () => {
+    const { Model, handles } = native()
+    const before = handles()
+    const gone = await Model.load(tiny, load)
+    const passes = [gone.forward(batch, targets, grad), gone.forward(batch, targets, { ...grad, grad: false })]
+    gone.dispose()
+    for (const pass of passes) expect(await codeOf(() => pass)).toBe('DISPOSED')
+    expect(handles()).toEqual(before)
+  })
 })
 
 it('gradients that are not finite are refused, and the model trains on after them', async () => {

@@ -132,7 +132,7 @@ describe('the tables of src/plan/engine.ts', () => {
       `
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-const { Model } = createRequire(import.meta.url)(${JSON.stringify(addonFile(root))})
+const { Model, memory } = createRequire(import.meta.url)(${JSON.stringify(addonFile(root))})
 const of = (length, value) => Int32Array.from({ length }, (_, i) => value(i))
 const model = await Model.load(${JSON.stringify(dir)}, { dtype: '${dtype}', trainable: true, freezeVision: false })
 async function keep(rows, targets) {
@@ -143,6 +143,7 @@ async function keep(rows, targets) {
   const pass = await model.forward(batch, asked, { grad: true, adapter: true, temperature: 1, gradientCheckpointing: ${gradientCheckpointing} })
   const kept = process.memoryUsage.rss() - before
   pass.dispose()
+  await memory() // The pass has ended on the engine thread.
   return kept
 }
 await keep(${rows}, ${targets}) // Compiles kernels.
