@@ -12,8 +12,8 @@ namespace {
 // Where `abort[0]` lives while a job runs: the reference keeps the array's memory.
 struct AbortFlag {
   explicit AbortFlag(const Napi::Object& options) {
+    if (!has(options, "abort")) return;
     const Napi::Value value = options.Get("abort");
-    if (value.IsUndefined()) return;
     VS_CHECK(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array &&
                  value.As<Napi::TypedArray>().ElementLength() > 0,
              "BAD_ARGUMENT", "[abort] expected an Int32Array of length 1");
@@ -108,8 +108,7 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
     const Targets targets = to_targets(object_argument(info, 1, "forward: targets"));
     const Napi::Object js_options = object_argument(info, 2, "forward: options");
     const ForwardOptions options{boolean(js_options, "grad"), boolean(js_options, "adapter"), number(js_options, "temperature"),
-                                 js_options.Has("gradientCheckpointing") && boolean(js_options, "gradientCheckpointing"),
-                                 js_options.Has("logitMean") && boolean(js_options, "logitMean")};
+                                 flag(js_options, "gradientCheckpointing"), flag(js_options, "logitMean")};
     auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
     return engine_.run<std::shared_ptr<Forward>>(
         info.Env(), [=] { return std::make_shared<Forward>(model, batch, targets, options); },
