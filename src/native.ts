@@ -100,7 +100,7 @@ export interface ForwardOptions {
   /** Logits are divided by it before the log-softmax. */
   readonly temperature: number
   /** Memory before speed: layers keep only their inputs and run again in the backward pass; free memory is given back. Default false. */
-  readonly checkpoint?: boolean
+  readonly gradientCheckpointing?: boolean
   /** Whether the statistics have `logitMean`. Default false. */
   readonly logitMean?: boolean
 }

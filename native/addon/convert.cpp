@@ -94,8 +94,10 @@ at::Tensor float_tensor(const Napi::Object& from, const char* field) {
   return copy_tensor<float>(typed_array<Napi::Float32Array>(from, field, napi_float32_array, "a Float32Array"), at::kFloat);
 }
 
+bool has(const Napi::Object& from, const char* field) { return !from.Get(field).IsUndefined(); }
+
 std::optional<at::Tensor> optional_float_tensor(const Napi::Object& from, const char* field) {
-  if (from.Get(field).IsUndefined()) return std::nullopt;
+  if (!has(from, field)) return std::nullopt;
   return float_tensor(from, field);
 }
 
@@ -116,6 +118,8 @@ bool boolean(const Napi::Object& from, const char* field) {
   VS_CHECK(value.IsBoolean(), "BAD_ARGUMENT", "[", field, "] expected true or false");
   return value.ToBoolean().Value();
 }
+
+bool flag(const Napi::Object& from, const char* field) { return has(from, field) && boolean(from, field); }
 
 std::string text(const Napi::Object& from, const char* field) {
   const Napi::Value value = from.Get(field);
@@ -158,7 +162,7 @@ Batch to_batch(const Napi::Object& from) {
              ") is no media item");
     batch.grids.push_back({grid[0], grid[1], grid[2]});
   }
-  if (!from.Get("slots").IsUndefined()) batch.slots = int_vector<int64_t>(from, "slots");
+  if (has(from, "slots")) batch.slots = int_vector<int64_t>(from, "slots");
   return batch;
 }
 
@@ -175,7 +179,7 @@ GrpoOptions to_grpo_options(const Napi::Object& from) {
   o.sequence_level = is_sequence_level(text(from, "importanceSamplingLevel"));
   o.epsilon_low = number(from, "epsilonLow");
   o.epsilon_high = number(from, "epsilonHigh");
-  if (!from.Get("delta").IsUndefined()) o.delta = number(from, "delta");
+  if (has(from, "delta")) o.delta = number(from, "delta");
   o.beta = number(from, "beta");
   o.kl = to_kl_estimator(text(from, "klEstimator"));
   o.bias_correction_kl = boolean(from, "useBiasCorrectionKl");
@@ -211,22 +215,22 @@ Loss to_loss(const Napi::Object& from) {
 
 AdamWOptions to_adamw_options(const Napi::Object& from) {
   return {number(from, "beta1"), number(from, "beta2"), number(from, "epsilon"), number(from, "weightDecay"),
-          from.Has("stateDtype") ? to_state_dtype(text(from, "stateDtype")) : at::kFloat,
-          from.Has("gradDtype") ? to_dtype(text(from, "gradDtype")) : at::kFloat};
+          has(from, "stateDtype") ? to_state_dtype(text(from, "stateDtype")) : at::kFloat,
+          has(from, "gradDtype") ? to_dtype(text(from, "gradDtype")) : at::kFloat};
 }
 
 ModelOptions to_model_options(const Napi::Object& from) {
   ModelOptions options;
   options.dtype = to_dtype(text(from, "dtype"));
-  if (from.Has("device")) options.device = to_device(text(from, "device"));
+  if (has(from, "device")) options.device = to_device(text(from, "device"));
   options.trainable = boolean(from, "trainable");
   options.freeze_vision = boolean(from, "freezeVision");
-  if (from.Get("lora").IsObject()) {
-    const auto lora = from.Get("lora").As<Napi::Object>();
+  if (has(from, "lora")) {
+    const Napi::Object lora = object_field(from, "lora");
     options.lora = LoraConfig{integer(lora, "r"), number(lora, "alpha"), text_list(lora, "targetModules"),
                               static_cast<uint64_t>(integer(lora, "seed"))};
   }
-  if (from.Get("adapterDir").IsString()) options.adapter_dir = text(from, "adapterDir");
+  if (has(from, "adapterDir")) options.adapter_dir = text(from, "adapterDir");
   return options;
 }
 
@@ -241,7 +245,7 @@ GenerateOptions to_generate_options(const Napi::Object& from) {
   options.max_new_tokens = integer(from, "maxNewTokens");
   options.sampling = {static_cast<float>(number(from, "temperature")), integer(from, "topK"), static_cast<float>(number(from, "topP")),
                       static_cast<float>(number(from, "minP")), static_cast<float>(number(from, "repetitionPenalty"))};
-  options.keep_prompts = from.Has("keepPrompts") && boolean(from, "keepPrompts");
+  options.keep_prompts = flag(from, "keepPrompts");
   const float temperature = options.sampling.temperature;
   VS_CHECK(temperature == 0 || (temperature >= 1e-3f && temperature <= 1e6f), "BAD_ARGUMENT",
            "[temperature] expected 0 (greedy) or 0.001 to 1e6, got ", temperature);

@@ -15,9 +15,13 @@ at::Tensor byte_tensor(const Napi::Object& from, const char* field);
 at::Tensor float_tensor(const Napi::Object& from, const char* field);
 std::optional<at::Tensor> optional_float_tensor(const Napi::Object& from, const char* field);
 
+// Whether an optional field is given: undefined counts as absent.
+bool has(const Napi::Object& from, const char* field);
+
 double number(const Napi::Object& from, const char* field);
 int64_t integer(const Napi::Object& from, const char* field);
 bool boolean(const Napi::Object& from, const char* field);
+bool flag(const Napi::Object& from, const char* field);  // false unless given
 std::string text(const Napi::Object& from, const char* field);
 std::string text_argument(const Napi::CallbackInfo& info, size_t index, const char* name);
 std::vector<int64_t> int_vector_argument(const Napi::CallbackInfo& info, size_t index, const char* name);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace vsgrpo {
@@ -40,7 +41,7 @@ class Live {
 class Engine {
  public:
   explicit Engine(Napi::Env env);
-  ~Engine();  // finishes the running job, drops the waiting ones
+  ~Engine();  // finishes the running job, drops the waiting ones, destroys what is retired
 
   static Engine& of(Napi::Env env) { return *env.GetInstanceData<Engine>(); }
 
@@ -48,13 +49,25 @@ class Engine {
   template <typename Result>
   Napi::Value run(Napi::Env env, std::function<Result()> work, std::function<Napi::Value(Napi::Env, Result&)> convert) {
     auto result = std::make_shared<std::optional<Result>>();
-    return submit(new Call{Napi::Promise::Deferred::New(env), [result, work = std::move(work)] { result->emplace(work()); },
-                           [result, convert = std::move(convert)](Napi::Env e) { return convert(e, **result); }, {}, {}});
+    return submit({Napi::Promise::Deferred::New(env), [result, work = std::move(work)] { result->emplace(work()); },
+                   [result, convert = std::move(convert)](Napi::Env e) { return convert(e, **result); }, {}, {}});
   }
 
   Napi::Value run(Napi::Env env, std::function<void()> work);
 
-  // Whether any engine of the process is at work.
+  // Lets an object go on the engine thread, after the jobs before it: a GPU's graphs share state with what another model may be
+  // recording there.
+  void retire(std::shared_ptr<void> object);
+
+  // Retires what JavaScript held, one of `count`. Does nothing a second time.
+  template <typename T>
+  void drop(std::shared_ptr<T>& held, int& count) {
+    if (!held) return;
+    retire(std::exchange(held, nullptr));
+    --count;
+  }
+
+  // Whether any engine of the process has something to do.
   static bool busy();
 
   // Objects that live on the addon's side, for leak tests.
@@ -69,23 +82,33 @@ class Engine {
   Napi::FunctionReference model_class, forward_class, optimizer_class;
 
  private:
-  // Made and deleted on Node's thread: its closures may hold references to JavaScript objects.
+  // Made and deleted on Node's thread: `resolve` may hold references to JavaScript objects. `work` holds none, and ends with its
+  // job on the engine thread: it may hold the last reference to an object that was retired meanwhile.
   struct Call {
     Napi::Promise::Deferred deferred;
     std::function<void()> work;
     std::function<Napi::Value(Napi::Env)> resolve;
     std::string code, error;  // set when the work threw
   };
+  // Either of them.
+  struct Job {
+    std::unique_ptr<Call> call;
+    std::shared_ptr<void> retired;
+  };
 
-  Napi::Value submit(Call* call);
+  Napi::Value submit(Call call);
+  void enqueue(Job job);
   void loop();
-  void settle(Napi::Env env, std::unique_ptr<Call> call);
+  static void perform(Call& call);
+  void hand_back(std::unique_ptr<Call> call);
+  void settle(Napi::Env env);
 
   Napi::ThreadSafeFunction to_node_;
   int pending_ = 0;  // touched on Node's thread only: while it is not 0 the process stays alive
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Call*> jobs_;
+  std::deque<Job> jobs_;
+  std::deque<std::unique_ptr<Call>> done_;  // to be settled
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -19,9 +19,7 @@ ForwardWrap::ForwardWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Forw
   ++engine_.handles.forwards;
 }
 
-ForwardWrap::~ForwardWrap() {
-  if (forward_ && *forward_) --engine_.handles.forwards;
-}
+ForwardWrap::~ForwardWrap() { engine_.drop(*forward_, engine_.handles.forwards); }
 
 std::shared_ptr<Forward> ForwardWrap::use() const {
   VS_CHECK(*forward_, "DISPOSED", "[Forward] used after dispose(), of itself or of its model");
@@ -51,10 +49,6 @@ Napi::Value ForwardWrap::backward(const Napi::CallbackInfo& info) {
   });
 }
 
-void ForwardWrap::dispose(const Napi::CallbackInfo&) {
-  if (!*forward_) return;
-  forward_->reset();
-  --engine_.handles.forwards;
-}
+void ForwardWrap::dispose(const Napi::CallbackInfo&) { engine_.drop(*forward_, engine_.handles.forwards); }
 
 }  // namespace vsgrpo

@@ -1,6 +1,5 @@
-#include "addon/memory.h"
-
 #include "addon/engine.h"
+#include "addon/functions.h"
 #include "addon/load_gpu.h"
 #include "core/gpu.h"
 #include "generate/gpu_batch.h"
@@ -79,6 +78,15 @@ Napi::Value gpu_memory(const Napi::CallbackInfo& info) {
             return gpu().memory();
           },
           [](Napi::Env env, GpuMemory& memory) -> Napi::Value { return js_memory(env, memory); });
+}
+
+Napi::Value live_handles(const Napi::CallbackInfo& info) {
+  const Engine::Handles& handles = Engine::of(info.Env()).handles;
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("models", handles.models);
+  out.Set("forwards", handles.forwards);
+  out.Set("optimizers", handles.optimizers);
+  return out;
 }
 
 }  // namespace vsgrpo

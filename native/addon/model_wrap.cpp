@@ -12,8 +12,8 @@ namespace {
 // Where `abort[0]` lives while a job runs: the reference keeps the array's memory.
 struct AbortFlag {
   explicit AbortFlag(const Napi::Object& options) {
+    if (!has(options, "abort")) return;
     const Napi::Value value = options.Get("abort");
-    if (value.IsUndefined()) return;
     VS_CHECK(value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_int32_array &&
                  value.As<Napi::TypedArray>().ElementLength() > 0,
              "BAD_ARGUMENT", "[abort] expected an Int32Array of length 1");
@@ -50,21 +50,12 @@ ModelWrap::ModelWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ModelWra
   ++engine_.handles.models;
 }
 
-ModelWrap::~ModelWrap() {
-  if (model_) --engine_.handles.models;
-}
+ModelWrap::~ModelWrap() { engine_.drop(model_, engine_.handles.models); }
 
 std::shared_ptr<Qwen2VL> ModelWrap::use() const {
   VS_CHECK(model_, "DISPOSED", "[Model] used after dispose()");
   return model_;
 }
-
-void ModelWrap::own_forward(const std::weak_ptr<std::shared_ptr<Forward>>& handle) {
-  std::erase_if(forwards_, [](const auto& h) { return h.expired(); });
-  forwards_.push_back(handle);
-}
-
-void ModelWrap::own_optimizer(const std::weak_ptr<std::shared_ptr<AdamW>>& handle) { optimizers_.push_back(handle); }
 
 Napi::Value ModelWrap::load(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
@@ -117,14 +108,15 @@ Napi::Value ModelWrap::forward(const Napi::CallbackInfo& info) {
     const Targets targets = to_targets(object_argument(info, 1, "forward: targets"));
     const Napi::Object js_options = object_argument(info, 2, "forward: options");
     const ForwardOptions options{boolean(js_options, "grad"), boolean(js_options, "adapter"), number(js_options, "temperature"),
-                                 js_options.Has("checkpoint") && boolean(js_options, "checkpoint"),
-                                 js_options.Has("logitMean") && boolean(js_options, "logitMean")};
+                                 flag(js_options, "gradientCheckpointing"), flag(js_options, "logitMean")};
     auto self = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info.This().As<Napi::Object>()));
     return engine_.run<std::shared_ptr<Forward>>(
         info.Env(), [=] { return std::make_shared<Forward>(model, batch, targets, options); },
         [this, self](Napi::Env env, std::shared_ptr<Forward>& forward) -> Napi::Value {
+          if (!model_) engine_.retire(std::exchange(forward, nullptr));
+          VS_CHECK(model_, "DISPOSED", "[forward] the model was disposed of before the pass had run");
           const Napi::Object out = engine_.forward_class.New({Napi::External<std::shared_ptr<Forward>>::New(env, &forward)});
-          own_forward(ForwardWrap::Unwrap(out)->handle());
+          forwards.add(ForwardWrap::Unwrap(out)->handle());
           return out;
         });
   });
@@ -157,23 +149,10 @@ Napi::Value ModelWrap::mix(const Napi::CallbackInfo& info) {
   });
 }
 
-void ModelWrap::dispose(const Napi::CallbackInfo& info) {
-  if (!model_) return;
-  for (const auto& weak : forwards_) {
-    if (const auto handle = weak.lock(); handle && *handle) {
-      handle->reset();
-      --engine_.handles.forwards;
-    }
-  }
-  for (const auto& weak : optimizers_) {
-    if (const auto handle = weak.lock(); handle && *handle) {
-      handle->reset();
-      --engine_.handles.optimizers;
-    }
-  }
-  // It dies on the engine thread, which may be recording a step of another model: a GPU's graphs share state.
-  engine_.run(info.Env(), [model = std::exchange(model_, nullptr)]() mutable { model.reset(); });
-  --engine_.handles.models;
+void ModelWrap::dispose(const Napi::CallbackInfo&) {
+  for (const auto& handle : forwards.all()) engine_.drop(*handle, engine_.handles.forwards);
+  for (const auto& handle : optimizers.all()) engine_.drop(*handle, engine_.handles.optimizers);
+  engine_.drop(model_, engine_.handles.models);
 }
 
 }  // namespace vsgrpo

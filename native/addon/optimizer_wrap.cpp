@@ -29,16 +29,14 @@ OptimizerWrap::OptimizerWrap(const Napi::CallbackInfo& info)
     auto parameters = policy->trainable();
     VS_CHECK(!parameters.empty(), "NO_GRADIENT", "[Optimizer] the model has no trainable parameters: load it with trainable: true");
     *optimizer_ = std::make_shared<AdamW>(std::move(parameters), to_adamw_options(options), policy);
-    wrap->own_optimizer(optimizer_);
+    wrap->optimizers.add(optimizer_);
     engine_.optimizers.add(*optimizer_);
     model_ = policy;
   });
   ++engine_.handles.optimizers;
 }
 
-OptimizerWrap::~OptimizerWrap() {
-  if (optimizer_ && *optimizer_) --engine_.handles.optimizers;
-}
+OptimizerWrap::~OptimizerWrap() { engine_.drop(*optimizer_, engine_.handles.optimizers); }
 
 std::shared_ptr<AdamW> OptimizerWrap::use() const {
   VS_CHECK(*optimizer_, "DISPOSED", "[Optimizer] used after dispose(), of itself or of its model");
@@ -83,10 +81,6 @@ Napi::Value OptimizerWrap::load(const Napi::CallbackInfo& info) {
   });
 }
 
-void OptimizerWrap::dispose(const Napi::CallbackInfo&) {
-  if (!*optimizer_) return;
-  optimizer_->reset();
-  --engine_.handles.optimizers;
-}
+void OptimizerWrap::dispose(const Napi::CallbackInfo&) { engine_.drop(*optimizer_, engine_.handles.optimizers); }
 
 }  // namespace vsgrpo

@@ -18,9 +18,10 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
   explicit ModelWrap(const Napi::CallbackInfo& info);
   ~ModelWrap() override;
   std::shared_ptr<Qwen2VL> use() const;
-  // The handles that dispose with the model.
-  void own_forward(const std::weak_ptr<std::shared_ptr<Forward>>& handle);
-  void own_optimizer(const std::weak_ptr<std::shared_ptr<AdamW>>& handle);
+
+  // Disposed of with the model.
+  Live<std::shared_ptr<Forward>> forwards;
+  Live<std::shared_ptr<AdamW>> optimizers;
 
  private:
   static Napi::Value load(const Napi::CallbackInfo& info);
@@ -34,8 +35,6 @@ class ModelWrap : public Napi::ObjectWrap<ModelWrap> {
 
   Engine& engine_;
   std::shared_ptr<Qwen2VL> model_;
-  std::vector<std::weak_ptr<std::shared_ptr<Forward>>> forwards_;
-  std::vector<std::weak_ptr<std::shared_ptr<AdamW>>> optimizers_;
 };
 
 class ForwardWrap : public Napi::ObjectWrap<ForwardWrap> {

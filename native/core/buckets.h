@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/gpu.h"
+#include "core/rounding.h"
 
 namespace vsgrpo {
 
@@ -14,15 +15,14 @@ namespace vsgrpo {
 inline int64_t bucket_rows(int64_t n, int64_t least = 128) {
   const int64_t octave = n < 2 ? 1 : static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(n)));
   const int64_t step = std::max(least, octave / 8);
-  return (n + step - 1) / step * step;
+  return rounded_up(n, step);
 }
 
 // As how many rows n of them are computed where `weight` lies. cuBLAS takes any number, in tiles whose rest is idle anyway.
 inline int64_t padded_rows(int64_t n, const at::Tensor& weight, int64_t least = 128) {
   constexpr int64_t kTile = 64;
   if (!on_gpu(weight)) return bucket_rows(n, least);
-  const int64_t step = std::min(least, kTile);
-  return (n + step - 1) / step * step;
+  return rounded_up(n, std::min(least, kTile));
 }
 
 }  // namespace vsgrpo

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "core/rounding.h"
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -124,10 +126,10 @@ struct Inside {
 void parallel_for(int64_t begin, int64_t end, int64_t grain, Body body) {
   const int64_t count = end - begin, least = std::max<int64_t>(1, grain);
   if (count <= 0) return;
-  const int64_t threads = std::min<int64_t>(at::get_num_threads(), (count + least - 1) / least);
+  const int64_t threads = std::min<int64_t>(at::get_num_threads(), divided_up(count, least));
   if (threads <= 1 || inside) return body(begin, end);
   const Inside guard;
-  Loop loop{body, end, std::max(least, (count + threads * kPartsPerThread - 1) / (threads * kPartsPerThread)), begin, {}, {}};
+  Loop loop{body, end, std::max(least, divided_up(count, threads * kPartsPerThread)), begin, {}, {}};
   Team::instance().run(loop, static_cast<int>(threads));
   if (loop.error) std::rethrow_exception(loop.error);
 }

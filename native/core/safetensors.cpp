@@ -188,14 +188,16 @@ void SafetensorsFile::release(const std::string& name) const {
   if (last > first) ::madvise(map_ + first, last - first, MADV_DONTNEED);
 }
 
-void write_safetensors(const std::string& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+void write_safetensors(const std::string& path, const NamedTensors& tensors, const LastChange& change,
+                       const std::map<std::string, std::string>& metadata) {
   OutputFile file(path);
   const std::string header = header_json(tensors, metadata);
   const uint64_t header_bytes = header.size();
   file.write(&header_bytes, 8);
   file.write(header.data(), header.size());
   for (const auto& [name, tensor] : tensors) {
-    const at::Tensor dense = tensor.detach().contiguous().cpu();  // one at a time, where they are a GPU's
+    // One at a time, where they are a GPU's.
+    const at::Tensor dense = (change ? change(name, tensor) : tensor).detach().contiguous().cpu();
     file.write(dense.data_ptr(), dense.nbytes());
   }
   file.commit();

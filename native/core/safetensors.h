@@ -43,8 +43,11 @@ class SafetensorsFile {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
+// What is written in a tensor's place, of the same shape and type: made when its turn comes, so that one at a time is in memory.
+using LastChange = std::function<at::Tensor(const std::string& name, const at::Tensor& tensor)>;
+
 // Writes in the given order. Throws Error("IO") with the system's reason (a full disk, say); the old file stays.
-void write_safetensors(const std::string& path, const NamedTensors& tensors,
+void write_safetensors(const std::string& path, const NamedTensors& tensors, const LastChange& change = {},
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 }  // namespace vsgrpo

@@ -3,13 +3,14 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "core/rounding.h"
 
 namespace vsgrpo {
 namespace {
 
 constexpr int64_t kQueries = 64;  // query rows of one item
 
-int64_t pieces_of(int64_t keys) { return (keys + VSGRPO_DECODE_KEYS - 1) / VSGRPO_DECODE_KEYS; }
+int64_t pieces_of(int64_t keys) { return divided_up(keys, VSGRPO_DECODE_KEYS); }
 
 // Rows [first, first + count) read the whole segment, as their pieces `part`, `part` + 1, …
 void add_segment(DecodePlan& plan, const Forest& prompts, int64_t segment, int64_t part, int64_t first, int64_t count) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/buckets.h"
+#include "core/rounding.h"
 #include "ops/matmul.h"
 #include "ops/rope.h"
 
@@ -13,8 +14,6 @@ namespace {
 constexpr int64_t kPromptStep = 1024, kOwnStep = 64, kItemStep = 64, kPartStep = 4;  // in which buffers grow
 constexpr size_t kMostRules = 4;  // a training run has two: its own, and those of its evaluations
 constexpr int64_t kItemWords = sizeof(vsgrpo_decode_item) / sizeof(int32_t);
-
-int64_t rounded_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
 at::Tensor words_of(const std::vector<int32_t>& values) { return at::tensor(values, at::kInt); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/gpu.h"
+#include "core/rounding.h"
 #include "generate/prompts.h"
 
 namespace vsgrpo {
@@ -10,7 +11,7 @@ namespace {
 
 constexpr int64_t kBits = 32;
 
-int64_t words(int64_t vocab) { return (vocab + kBits - 1) / kBits; }
+int64_t words(int64_t vocab) { return divided_up(vocab, kBits); }
 
 // The bits of each sequence's prompt: int32 [P * G + 1, words].
 at::Tensor seen_prompts(const Batch& prompts, const GenerateOptions& options, int64_t vocab) {

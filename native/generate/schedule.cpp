@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "core/rounding.h"
+
 namespace vsgrpo {
 namespace {
 
@@ -14,7 +16,7 @@ constexpr int64_t kStep = 128;  // beyond the largest of them
 int64_t decoding_bucket(int64_t count) {
   if (count == 0) return 0;
   const auto fitting = std::lower_bound(std::begin(kBuckets), std::end(kBuckets), count);
-  return fitting != std::end(kBuckets) ? *fitting : (count + kStep - 1) / kStep * kStep;
+  return fitting != std::end(kBuckets) ? *fitting : rounded_up(count, kStep);
 }
 
 Schedule::Schedule(int64_t sequences, int64_t steps, int64_t most_rows)

@@ -5,11 +5,13 @@
 
 #include <type_traits>
 
+#include "core/rounding.h"
 #include "kernels/arguments.h"
 
 namespace vsgrpo::kernels {
 
 using bf16 = __nv_bfloat16;
+using vsgrpo::divided_up;
 
 constexpr unsigned kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
@@ -104,8 +106,6 @@ __device__ inline V block_reduce(V value, const Merge& merge, V* scratch) {
   __syncthreads();  // before the next use of scratch
   return value;
 }
-
-__host__ __device__ constexpr int64_t divided_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Runs body<float>() or body<bf16>(); the type has been checked.
 template <typename Body>

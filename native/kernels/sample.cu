@@ -1,6 +1,6 @@
 // One token of every row, drawn on the device: one block per row, no sort, no number that the host has to wait for. Where no
-// rule cuts anything off, the row is read once. The rules and their order, the random numbers and the inverse of the cumulative distribution are those of
-// native/ops/sample_token.cpp; the log-probability is that of native/ops/token_logps.cpp.
+// rule cuts anything off, the row is read once. The rules and their order, the random numbers and the inverse of the cumulative
+// distribution are those of native/ops/sample_token.cpp; the log-probability is that of native/ops/token_logps.cpp.
 #include <cfloat>
 
 #include "kernels/select.cuh"

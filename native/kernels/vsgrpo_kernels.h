@@ -223,7 +223,7 @@ VSGRPO_EXPORT int vsgrpo_sample(const vsgrpo_sample_args* args, void* stream);
 typedef struct {
   int32_t first_row, rows; /* rows * heads / kv_heads <= 64; 0 rows: an empty place */
   int32_t first_key, keys; /* of prompt_k; at most VSGRPO_DECODE_KEYS */
-  int32_t part;            /* the how many-th piece this is for its rows */
+  int32_t part;            /* index of this piece among its rows' pieces */
 } vsgrpo_decode_item;
 
 typedef struct {

@@ -5,7 +5,7 @@
 #include "core/buckets.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
-#include "ops/checkpoint.h"
+#include "ops/gradient_checkpointing.h"
 #include "ops/norm.h"
 #include "ops/select_rows.h"
 
@@ -86,15 +86,6 @@ void DecoderLayer::visit_adapters(const std::function<void(Adapter&)>& visit) {
   }
 }
 
-void DecoderLayer::merge_adapters() {
-  for (LinearLayer* layer : {&qkv_, &o_, &gate_up_, &down_}) {
-    for (Adapter& adapter : layer->adapters) {
-      const at::Tensor delta = at::mm(adapter.b.value.to(at::kFloat), adapter.a.value.to(at::kFloat)) * layer->adapter_scale;
-      layer->weight.value.narrow(0, adapter.offset, adapter.size).add_(delta);
-    }
-  }
-}
-
 Decoder::Decoder(const ModelConfig& c, const at::TensorOptions& kind) : config_(c) {
   embed_tokens = empty_parameter({c.vocab, c.hidden}, kind);
   if (!c.tied) lm_head = empty_parameter({c.vocab, c.hidden}, kind);
@@ -119,7 +110,7 @@ at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& f
     const auto run = [&layer = layers[i], rope, plan, pass, i, wanted](const at::Tensor& h) {
       return layer.forward(h, rope, plan, pass, i, wanted);
     };
-    x = pass.checkpoint ? checkpointed(x, run) : run(x);
+    x = pass.gradient_checkpointing ? recomputed(x, run) : run(x);
   }
   return x.narrow(0, 0, count);
 }

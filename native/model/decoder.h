@@ -17,8 +17,8 @@ struct PromptCache {
 struct PassOptions {
   bool adapter = true;
   bool grad = false;
-  bool checkpoint = false;  // layers keep only their inputs for the backward pass
-  at::Tensor rows = {};     // int64, on the CPU: only these come out; defined = the last layer computes no others after its attention
+  bool gradient_checkpointing = false;     // layers keep only their inputs for the backward pass
+  at::Tensor rows = {};                    // int64, on the CPU: only these come out; defined = the last layer computes no others after its attention
   PromptCache* cache = nullptr;            // filled
   const PromptCache* prefix = nullptr;     // the first `prefix_rows` rows of the forest were run before: x holds the others
   int64_t prefix_rows = 0;
@@ -49,8 +49,6 @@ class DecoderLayer {
   void add_adapters(const std::string& prefix, const std::vector<std::string>& modules, double scale,
                     const std::function<Adapter(const std::string&, int64_t offset, int64_t size, int64_t in)>& make);
   void visit_adapters(const std::function<void(Adapter&)>& visit);
-  // W += scale * B A for every adapter.
-  void merge_adapters();
 
  private:
   struct Part {

@@ -81,18 +81,18 @@ Loss unfold(const Loss& loss, const std::function<TokenStats()>& stats) {
 
 Forward::Forward(std::shared_ptr<Qwen2VL> model, const Batch& batch, const Targets& targets, const ForwardOptions& options)
     : model_(std::move(model)), target_ids_(targets.ids), temperature_(options.temperature), logit_mean_(options.logit_mean),
-      checkpoint_(options.checkpoint), has_graph_(options.grad) {
+      gradient_checkpointing_(options.gradient_checkpointing), has_graph_(options.grad) {
   VS_CHECK(!options.grad || model_->options().trainable, "NO_GRADIENT", "[forward] the model was loaded without gradients (trainable: false)");
   const int64_t n = batch.ids.size(0), k = targets.rows.size(0);
   VS_CHECK(targets.ids.size(0) == k, "BAD_SHAPE", "[forward] expected ", k, " target ids, got ", targets.ids.size(0));
   VS_CHECK(k == 0 || (targets.rows.min().item<int64_t>() >= 0 && targets.rows.max().item<int64_t>() < n), "BAD_SHAPE",
            "[forward] target rows must lie in [0, ", n, ")");
-  if (checkpoint_) give_back_memory();
+  if (gradient_checkpointing_) give_back_memory();
   at::AutoGradMode mode(options.grad);
-  PassOptions pass{options.adapter, options.grad, options.grad && options.checkpoint};
+  PassOptions pass{options.adapter, options.grad, options.grad && options.gradient_checkpointing};
   if (options.grad) prompts_ = model_->take_prompts(batch, targets.rows);
   // Layers that are run again for the backward pass know their own input only, not the prompts'.
-  if (options.checkpoint || !options.adapter) prompts_.reset();
+  if (options.gradient_checkpointing || !options.adapter) prompts_.reset();
   if (!prompts_) pass.rows = targets.rows;
   hidden_ = model_->decoder().final_norm(prompts_ ? model_->hidden_after(*prompts_, batch, targets.rows, pass) : model_->hidden(batch, pass));
 }
@@ -132,7 +132,7 @@ Forward::Result Forward::backward(const Loss& loss) {
     stats = head(d_hidden);
     add_logit_mean(stats);
   }
-  if (checkpoint_) give_back_memory();
+  if (gradient_checkpointing_) give_back_memory();
   torch::autograd::backward({hidden_}, {d_hidden});
   hidden_ = hidden_.detach();
   prompts_.reset();

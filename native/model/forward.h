@@ -12,8 +12,8 @@ struct ForwardOptions {
   bool grad = false;
   bool adapter = true;
   double temperature = 1;
-  bool checkpoint = false;  // see PassOptions
-  bool logit_mean = false;  // whether the statistics have it
+  bool gradient_checkpointing = false;  // see PassOptions
+  bool logit_mean = false;              // whether the statistics have it
 };
 
 // Gradients from outside: d loss / d logp and, optionally, d loss / d entropy, float32 [K].
@@ -50,7 +50,7 @@ class Forward {
   std::shared_ptr<Qwen2VL> model_;
   at::Tensor target_ids_;
   double temperature_;
-  bool logit_mean_, checkpoint_;
+  bool logit_mean_, gradient_checkpointing_;
   std::shared_ptr<const PromptPass> prompts_;  // what the graph begins with, when generation has run it
   at::Tensor hidden_;  // [K, H] after the final norm; carries the graph
   bool has_graph_;

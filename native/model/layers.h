@@ -11,6 +11,9 @@ struct Adapter {
   std::string name;  // Hugging Face module name, e.g. model.layers.0.self_attn.q_proj
   int64_t offset, size;
   Parameter a, b;  // [r, in], [size, r]
+
+  // What it adds to its rows of the weight, in float32: scale * B A.
+  at::Tensor delta(double scale) const { return at::mm(b.value.to(at::kFloat), a.value.to(at::kFloat)) * scale; }
 };
 
 struct LinearLayer {

@@ -2,7 +2,6 @@
 
 #include "core/buckets.h"
 #include "core/check.h"
-#include "core/safetensors.h"
 #include "model/weights.h"
 #include "ops/pixel_values.h"
 #include "ops/select_rows.h"
@@ -83,7 +82,7 @@ at::Tensor Qwen2VL::media_features(const Batch& batch, const PassOptions& pass, 
   at::Tensor computed;
   if (!grids.empty()) {
     const at::Tensor patches = normalised_patches(batch, grids, kind_of(options_));
-    computed = vision_.forward(patches, grids, train ? anchor : at::Tensor(), train && pass.checkpoint);
+    computed = vision_.forward(patches, grids, train ? anchor : at::Tensor(), train && pass.gradient_checkpointing);
   }
   return features_.complete(batch, computed, config_.vision.merge_unit());
 }
@@ -129,7 +128,7 @@ void Qwen2VL::add_lora(const LoraConfig& lora) {
   int64_t added = 0;
   for (size_t i = 0; i < decoder_.layers.size(); ++i) {
     decoder_.layers[i].add_adapters(
-        layer_prefix(i), lora.target_modules, lora.alpha / static_cast<double>(lora.r),
+        layer_prefix(i), lora.target_modules, lora.scale(),
         [&](const std::string& name, int64_t offset, int64_t size, int64_t in) {
           ++added;
           // Kaiming uniform with a = sqrt(5), as PEFT: U(-1/sqrt(in), 1/sqrt(in)).
@@ -208,22 +207,14 @@ void Qwen2VL::save_weights(const std::string& dir) { write_weights(dir + "/model
 
 void Qwen2VL::save_merged(const std::string& dir) {
   at::NoGradGuard no_grad;
-  // Restored from a copy, not by subtraction: bf16 would not come back exactly.
-  std::vector<std::pair<Parameter*, at::Tensor>> originals;
-  for (const WeightSlot& slot : slots()) {
-    if (slot.offset == 0) originals.emplace_back(slot.parameter, slot.parameter->value.clone());
+  std::map<std::string, const Adapter*> adapters;  // by the weight that they add to
+  for (DecoderLayer& layer : decoder_.layers) {
+    layer.visit_adapters([&](const Adapter& adapter) { adapters.emplace(adapter.name + ".weight", &adapter); });
   }
-  for (DecoderLayer& layer : decoder_.layers) layer.merge_adapters();
-  const auto restore = [&] {
-    for (auto& [parameter, value] : originals) parameter->value.copy_(value);
-  };
-  try {
-    save_weights(dir);
-  } catch (...) {
-    restore();
-    throw;
-  }
-  restore();
+  write_weights(dir + "/model.safetensors", slots(), [&](const std::string& name, const at::Tensor& weight) {
+    const auto own = adapters.find(name);
+    return own == adapters.end() ? weight : weight.clone().add_(own->second->delta(options_.lora->scale()));
+  });
 }
 
 void Qwen2VL::save_adapter(const std::string& dir) { write_weights(dir + "/adapter_model.safetensors", adapter_slots()); }

@@ -15,6 +15,8 @@ struct LoraConfig {
   double alpha;
   std::vector<std::string> target_modules;
   uint64_t seed;
+
+  double scale() const { return alpha / static_cast<double>(r); }
 };
 
 struct ModelOptions {

@@ -8,7 +8,7 @@
 #include "core/gpu.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
-#include "ops/checkpoint.h"
+#include "ops/gradient_checkpointing.h"
 #include "ops/norm.h"
 #include "ops/rope.h"
 
@@ -59,7 +59,7 @@ VisionTower::VisionTower(const VisionConfig& c, int64_t text_width, const at::Te
 }
 
 at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<Grid>& grids, const at::Tensor& anchor,
-                                bool checkpoint) {
+                                bool gradient_checkpointing) {
   const auto [rows, cols] = patch_coordinates(grids, config_.merge_size);
   VS_CHECK(patches.size(0) == rows.size(0), "BAD_SHAPE", "[vision] the grids describe ", rows.size(0), " patches, got ", patches.size(0));
   const at::Device device = patch_embed_.weight.value.device();
@@ -72,7 +72,7 @@ at::Tensor VisionTower::forward(const at::Tensor& patches, const std::vector<Gri
   at::Tensor x = patch_embed_.forward(padded(patches).to(patch_embed_.weight.value.scalar_type()), false, anchor);
   for (VisionBlock& block : blocks_) {
     const auto run = [this, &block, rope, frames](const at::Tensor& h) { return block_forward(block, h, rope, frames); };
-    x = checkpoint ? checkpointed(x, run) : run(x);
+    x = gradient_checkpointing ? recomputed(x, run) : run(x);
   }
   return merge(x).narrow(0, 0, patches.size(0) / unit);
 }

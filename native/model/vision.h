@@ -16,8 +16,8 @@ class VisionTower {
   VisionTower(const VisionConfig& config, int64_t text_width, const at::TensorOptions& kind);
 
   // patches [P, C * T * 14 * 14] float32, grids (t, h, w) of each item -> [P / 4, text width].
-  // With `checkpoint`, blocks keep only their inputs for the backward pass.
-  at::Tensor forward(const at::Tensor& patches, const std::vector<Grid>& grids, const at::Tensor& anchor, bool checkpoint);
+  // With `gradient_checkpointing`, blocks keep only their inputs for the backward pass.
+  at::Tensor forward(const at::Tensor& patches, const std::vector<Grid>& grids, const at::Tensor& anchor, bool gradient_checkpointing);
 
   void collect(WeightSlots& slots);
 

@@ -6,7 +6,6 @@
 
 #include "core/check.h"
 #include "core/json.h"
-#include "core/safetensors.h"
 
 namespace vsgrpo {
 namespace {
@@ -77,10 +76,10 @@ void load_weights(const std::string& dir, const std::string& file, const WeightS
            wanted.size() > 1 ? " and " + std::to_string(wanted.size() - 1) + " more" : "", ": the checkpoint is incomplete");
 }
 
-void write_weights(const std::string& path, const WeightSlots& slots) {
+void write_weights(const std::string& path, const WeightSlots& slots, const LastChange& change) {
   NamedTensors tensors;
   for (const WeightSlot& slot : slots) tensors.emplace_back(slot.name, slot.view());
-  write_safetensors(path, tensors);
+  write_safetensors(path, tensors, change);
 }
 
 }  // namespace vsgrpo

@@ -1,5 +1,6 @@
 // Checkpoint files <-> parameters. Reads one file or shards, old tensor names or new ones; writes the published names.
 #pragma once
+#include "core/safetensors.h"
 #include "model/layers.h"
 
 namespace vsgrpo {
@@ -8,6 +9,6 @@ namespace vsgrpo {
 // tensors are errors that name the tensor. `tied`: a stored lm_head.weight is ignored.
 void load_weights(const std::string& dir, const std::string& file, const WeightSlots& slots, bool tied);
 
-void write_weights(const std::string& path, const WeightSlots& slots);
+void write_weights(const std::string& path, const WeightSlots& slots, const LastChange& change = {});
 
 }  // namespace vsgrpo

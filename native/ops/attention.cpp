@@ -52,7 +52,9 @@ struct Operands {
   template <typename T>
   AttentionInputs<T> inputs(const Forest& forest, bool causal) const {
     const auto pointer = [](const at::Tensor& t) { return t.defined() ? t.const_data_ptr<T>() : nullptr; };
-    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0), (k_t.defined() ? k_t : v_t).stride(0), k.size(0) - q.size(0)};
+    const int64_t t_stride = (k_t.defined() ? k_t : v_t).stride(0), first_row = k.size(0) - q.size(0);
+    return {{q.size(1), k.size(1), q.size(2)}, forest, causal, pointer(q), pointer(k), pointer(v), pointer(k_t), pointer(v_t), k.size(0), t_stride,
+            first_row};
   }
 };
 

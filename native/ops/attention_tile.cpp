@@ -1,6 +1,7 @@
 #include "ops/attention_tile.h"
 
 #include "core/fast_math.h"
+#include "core/rounding.h"
 
 namespace vsgrpo {
 namespace {
@@ -8,7 +9,7 @@ namespace {
 constexpr int64_t kKeyBlock = 128;
 constexpr int64_t kUnit = 16;  // columns and inner lengths are padded to it: few shapes, so few compiled kernels
 
-int64_t padded(int64_t n) { return (n + kUnit - 1) / kUnit * kUnit; }
+int64_t padded(int64_t n) { return rounded_up(n, kUnit); }
 
 // A run of keys that the tile reads; `column` is where it begins in the tile's (padded) score matrix.
 struct Span {
@@ -207,7 +208,7 @@ void add_suffix_values(const AttentionInputs<T>& in, const DecodeTile<T>& tile, 
 // Rows [0, count) of `to` += x [count, columns] b [columns, dim]: by way of a block of whole units, because the rows behind
 // `count` are another thread's.
 template <typename T>
-void add_rows(const std::vector<float>& x, const std::vector<T>& b, const AttentionShape& shape, int64_t count, int64_t columns, float* to,
+void add_product(const std::vector<float>& x, const std::vector<T>& b, const AttentionShape& shape, int64_t count, int64_t columns, float* to,
               TileScratch<T>& s) {
   const int64_t rows = padded(count);
   s.rounded.resize(static_cast<size_t>(rows * columns));
@@ -289,8 +290,8 @@ void attend_tile_backward(const AttentionInputs<T>& in, const Tile& tile, int64_
       times_columns(in, in.v, kv, row, count, s.d_out_t, n, s.d_scores.data());
       gradient_block(in, tile, span, first, count, n, s);
       pack_matrix(s.d_scores.data(), padded(count), n, s.probabilities.data());
-      add_rows(s.scores, s.d_out_n, shape, count, n, grads.dv + at, s);
-      add_rows(s.d_scores, s.q_n, shape, count, n, grads.dk + at, s);
+      add_product(s.scores, s.d_out_n, shape, count, n, grads.dv + at, s);
+      add_product(s.d_scores, s.q_n, shape, count, n, grads.dk + at, s);
       block_gemm({dim, n, padded(count)}, in.k_t + kv * dim * in.t_stride + row, in.t_stride, s.probabilities.data(), true, s.out_t.data(), n);
     }
   }

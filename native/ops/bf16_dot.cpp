@@ -4,6 +4,7 @@
 
 #include "core/check.h"
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/bf16_pack.h"
 
 #ifdef __x86_64__
@@ -16,12 +17,12 @@ namespace vsgrpo::bf16 {
 namespace {
 
 struct Product {
-  const Half* x;
+  const Bf16* x;
   int64_t x_stride;
-  const Half* w;
+  const Bf16* w;
   int64_t w_stride;
-  const Half* bias;  // or null
-  Half* out;
+  const Bf16* bias;  // or null
+  Bf16* out;
   int64_t columns, inner;
 };
 
@@ -41,13 +42,13 @@ VSGRPO_AVX512_BF16 inline __m512 sums_of(const __m512 (&v)[16]) {
   return _mm512_shuffle_f32x4(low, high, 0x88) + _mm512_shuffle_f32x4(low, high, 0xdd);
 }
 
-VSGRPO_AVX512_BF16 inline __m512bh load(const Half* from) { return (__m512bh)_mm512_loadu_si512(from); }
+VSGRPO_AVX512_BF16 inline __m512bh load(const Bf16* from) { return (__m512bh)_mm512_loadu_si512(from); }
 
-VSGRPO_AVX512_BF16 inline __m512bh load_tail(const Half* from, __mmask32 mask) { return (__m512bh)_mm512_maskz_loadu_epi16(mask, from); }
+VSGRPO_AVX512_BF16 inline __m512bh load_tail(const Bf16* from, __mmask32 mask) { return (__m512bh)_mm512_maskz_loadu_epi16(mask, from); }
 
 // One row of the matrix with T rows of x: T sums, and zeros. All loops over T unroll: the accumulators live in registers.
 template <int T>
-VSGRPO_AVX512_BF16 inline __m512 dot_row(const Half* x, int64_t x_stride, const Half* w, int64_t inner) {
+VSGRPO_AVX512_BF16 inline __m512 dot_row(const Bf16* x, int64_t x_stride, const Bf16* w, int64_t inner) {
   __m512 acc[16];
 #pragma GCC unroll 16
   for (int t = 0; t < 16; ++t) acc[t] = _mm512_setzero_ps();
@@ -71,7 +72,7 @@ template <int T>
 VSGRPO_AVX512_BF16 void dot_block(const Product& p, int64_t first, int64_t count) {
   __m512i square[kBlock];
   for (int64_t i = 0; i < kBlock; ++i) {
-    const Half* w = p.w + (first + std::min(i, count - 1)) * p.w_stride;
+    const Bf16* w = p.w + (first + std::min(i, count - 1)) * p.w_stride;
     square[i] = _mm512_castps_si512(dot_row<T>(p.x, p.x_stride, w, p.inner));
   }
   transpose_16(square);
@@ -94,10 +95,10 @@ DotBlock pick(int64_t rows, std::integer_sequence<int, T...>) {
 }  // namespace
 
 void dot_rows(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias, at::Tensor& out) {
-  const Product product{x.const_data_ptr<Half>(), x.stride(0),  w.const_data_ptr<Half>(), w.stride(0), bias.defined() ? bias.const_data_ptr<Half>() : nullptr,
-                        out.mutable_data_ptr<Half>(), w.size(0), w.size(1)};
+  const Product product{x.const_data_ptr<Bf16>(), x.stride(0),  w.const_data_ptr<Bf16>(), w.stride(0), bias.defined() ? bias.const_data_ptr<Bf16>() : nullptr,
+                        out.mutable_data_ptr<Bf16>(), w.size(0), w.size(1)};
   const DotBlock dot = pick(x.size(0), std::make_integer_sequence<int, kDotRows>());
-  const int64_t blocks = (product.columns + kBlock - 1) / kBlock;
+  const int64_t blocks = divided_up(product.columns, kBlock);
   parallel_for(0, blocks, std::max<int64_t>(1, 16384 / (kBlock * product.inner)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) dot(product, i * kBlock, std::min(kBlock, product.columns - i * kBlock));
   });

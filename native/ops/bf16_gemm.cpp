@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/bf16_dot.h"
 #include "ops/bf16_pack.h"
 
@@ -19,16 +20,14 @@ constexpr int64_t kRows = 128;    // rows of a block
 constexpr int64_t kDepth = 1024;  // of the inner dimension at a time: a panel and a block stay in the second-level cache
 constexpr int64_t kLong = 16384;  // from here on a dimension is the vocabulary's
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-Matrix matrix_of(const at::Tensor& t) { return {t.const_data_ptr<Half>(), t.size(0), t.size(1), t.stride(0)}; }
+Matrix matrix_of(const at::Tensor& t) { return {t.const_data_ptr<Bf16>(), t.size(0), t.size(1), t.stride(0)}; }
 at::Tensor unit_stride(const at::Tensor& t) { return t.stride(1) == 1 ? t : t.contiguous(); }
 
-using Pack = void (*)(const Matrix& b, int64_t row, int64_t depth, int64_t column, Half* out);
+using Pack = void (*)(const Matrix& b, int64_t row, int64_t depth, int64_t column, Bf16* out);
 
 // c [last - first, kPanel] (fp32) = rows [first, last) of a times one panel.
 void multiply_panel(const Matrix& a, int64_t first, int64_t last, const Matrix& b, Pack pack, int64_t inner, int64_t column, float* c,
-                    std::vector<Half>& panel) {
+                    std::vector<Bf16>& panel) {
   panel.resize(static_cast<size_t>((std::min(inner, kDepth) + 1) * kPanel));
   for (int64_t k = 0; k < inner; k += kDepth) {
     const int64_t depth = std::min(kDepth, inner - k), even = depth + depth % 2;
@@ -43,8 +42,8 @@ void multiply_panel(const Matrix& a, int64_t first, int64_t last, const Matrix& 
 // Splits the product into (rows, panel) tasks: as many row parts as it takes to keep every thread busy.
 template <typename Body>
 void for_tasks(int64_t rows, int64_t panels, const Body& body) {
-  const int64_t wanted = divide_up(4 * at::get_num_threads(), panels), parts = std::clamp<int64_t>(wanted, 1, divide_up(rows, kRows));
-  const int64_t part = divide_up(divide_up(rows, parts), kRows) * kRows, count = divide_up(rows, part);
+  const int64_t wanted = divided_up(4 * at::get_num_threads(), panels), parts = std::clamp<int64_t>(wanted, 1, divided_up(rows, kRows));
+  const int64_t part = rounded_up(divided_up(rows, parts), kRows), count = divided_up(rows, part);
   parallel_for(0, panels * count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) body(i % count * part, std::min(rows, (i % count + 1) * part), i / count);
     at::native::cpublas::brgemm_release();
@@ -52,33 +51,33 @@ void for_tasks(int64_t rows, int64_t panels, const Body& body) {
 }
 
 // out [M, N] = a b + bias, with b given by how its panels are packed. a's inner dimension is even, or padded by its stride.
-void multiply(const Matrix& a, const Matrix& b, Pack pack, int64_t columns, const at::Tensor& bias, Half* out) {
-  const Half* add = bias.defined() ? bias.const_data_ptr<Half>() : nullptr;
-  for_tasks(a.rows, divide_up(columns, kPanel), [&](int64_t first, int64_t last, int64_t index) {
+void multiply(const Matrix& a, const Matrix& b, Pack pack, int64_t columns, const at::Tensor& bias, Bf16* out) {
+  const Bf16* add = bias.defined() ? bias.const_data_ptr<Bf16>() : nullptr;
+  for_tasks(a.rows, divided_up(columns, kPanel), [&](int64_t first, int64_t last, int64_t index) {
     thread_local std::vector<float> sums;
-    thread_local std::vector<Half> panel;
+    thread_local std::vector<Bf16> panel;
     const int64_t column = index * kPanel, width = std::min(kPanel, columns - column);
     sums.resize(static_cast<size_t>((last - first) * kPanel));
     multiply_panel(a, first, last, b, pack, a.columns, column, sums.data(), panel);
-    store_rows(sums.data(), last - first, width, add ? add + column : nullptr, out + first * columns + column, columns);
+    store_sums(sums.data(), last - first, width, add ? add + column : nullptr, out + first * columns + column, columns);
   });
 }
 
 // All panels of rows [row, row + depth) of b, one after another; depth is rounded up to even.
-void pack_panels(const Matrix& b, int64_t row, int64_t depth, Half* out) {
+void pack_panels(const Matrix& b, int64_t row, int64_t depth, Bf16* out) {
   const int64_t even = depth + depth % 2;
   for (int64_t column = 0; column < b.columns; column += kPanel, out += even * kPanel) pack_natural(b, row, depth, column, out);
 }
 
 // a [M, K] b [K, N] where K is by far the longest (the gradient of the head's input): a fixed number of parts of K, each
 // read front to back, and their sums added in order.
-void multiply_deep(const Matrix& a, const Matrix& b, Half* out) {
+void multiply_deep(const Matrix& a, const Matrix& b, Bf16* out) {
   constexpr int64_t parts = 8, step = 512;
-  const int64_t size = a.rows * b.columns, part = divide_up(divide_up(b.rows, parts), step) * step;
+  const int64_t size = a.rows * b.columns, part = rounded_up(divided_up(b.rows, parts), step);
   std::vector<std::vector<float>> sums(parts);
   parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-    thread_local std::vector<Half> panels;
-    panels.resize(static_cast<size_t>(step * divide_up(b.columns, kPanel) * kPanel));
+    thread_local std::vector<Bf16> panels;
+    panels.resize(static_cast<size_t>(step * rounded_up(b.columns, kPanel)));
     for (int64_t p = begin; p < end; ++p) {
       auto& sum = sums[static_cast<size_t>(p)];
       sum.assign(static_cast<size_t>(size), 0.0f);
@@ -99,14 +98,14 @@ void multiply_deep(const Matrix& a, const Matrix& b, Half* out) {
     for (int64_t i = begin; i < end; ++i) {
       float total = 0;
       for (const auto& sum : sums) total += sum[static_cast<size_t>(i)];
-      out[i] = Half(total);
+      out[i] = Bf16(total);
     }
   });
 }
 
 // Rows [count, depth] and a panel [depth / 2, width, 2].
 struct BlockOperands {
-  const Half *rows, *panel;
+  const Bf16 *rows, *panel;
   int64_t depth;
 };
 
@@ -124,7 +123,7 @@ void add_block(at::Tensor& c, int64_t m, int64_t count, int64_t n, int64_t width
   if (c.scalar_type() == at::kFloat) return multiply_block(block, count, width, /*add=*/true, c.mutable_data_ptr<float>() + place, stride);
   alignas(64) float sums[kRows * kPanel];
   multiply_block(block, count, width, /*add=*/false, sums, kPanel);
-  add_rows(sums, count, width, c.mutable_data_ptr<Half>() + place, stride);
+  add_sums(sums, count, width, c.mutable_data_ptr<Bf16>() + place, stride);
 }
 
 // The block kernel reads inner indices in pairs.
@@ -150,7 +149,7 @@ void matmul_nt_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b, c
   if (a.size(0) <= kDotRows) {
     dot_rows(x, w, bias, out);
   } else {
-    multiply(matrix_of(x), matrix_of(w), pack_transposed, b.size(0), bias, out.mutable_data_ptr<Half>());
+    multiply(matrix_of(x), matrix_of(w), pack_transposed, b.size(0), bias, out.mutable_data_ptr<Bf16>());
   }
 }
 
@@ -161,9 +160,9 @@ at::Tensor matmul_nn(const at::Tensor& a, const at::Tensor& b) {
   Matrix left = matrix_of(x);
   left.columns = a.size(1);
   if (b.size(0) >= kLong && b.size(1) < b.size(0) / 16) {
-    multiply_deep(left, matrix_of(w), out.mutable_data_ptr<Half>());
+    multiply_deep(left, matrix_of(w), out.mutable_data_ptr<Bf16>());
   } else {
-    multiply(left, matrix_of(w), pack_natural, b.size(1), {}, out.mutable_data_ptr<Half>());
+    multiply(left, matrix_of(w), pack_natural, b.size(1), {}, out.mutable_data_ptr<Bf16>());
   }
   return out;
 }
@@ -172,13 +171,13 @@ void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
   if (c.numel() == 0 || a.size(0) == 0) return;
   const at::Tensor left = unit_stride(a), right = unit_stride(b);
   const Matrix x = matrix_of(left), y = matrix_of(right);
-  const int64_t depth = x.rows, even = depth + depth % 2, panels = divide_up(y.columns, kPanel);
-  std::vector<Half> packed(static_cast<size_t>(panels * kPanel * even));
+  const int64_t depth = x.rows, even = depth + depth % 2, panels = divided_up(y.columns, kPanel);
+  std::vector<Bf16> packed(static_cast<size_t>(panels * kPanel * even));
   parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) pack_natural(y, 0, depth, i * kPanel, packed.data() + i * kPanel * even);
   });
-  parallel_for(0, divide_up(x.columns, kRows), 1, [&](int64_t begin, int64_t end) {
-    thread_local std::vector<Half> rows;
+  parallel_for(0, divided_up(x.columns, kRows), 1, [&](int64_t begin, int64_t end) {
+    thread_local std::vector<Bf16> rows;
     rows.resize(static_cast<size_t>(kRows * even));
     for (int64_t m = begin * kRows; m < std::min(x.columns, end * kRows); m += kRows) {
       const int64_t count = std::min(kRows, x.columns - m);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -104,7 +105,7 @@ void dot_columns(const Product& p, int64_t column) {
 void float_dot_rows(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias, const at::Tensor& out) {
   const Product product{x.const_data_ptr<float>(), x.stride(0), w.const_data_ptr<float>(), w.stride(0), bias.defined() ? bias.const_data_ptr<float>() : nullptr,
                         out.mutable_data_ptr<float>(), x.size(0), w.size(0), w.size(1)};
-  const int64_t groups = (product.columns + kColumns - 1) / kColumns;
+  const int64_t groups = divided_up(product.columns, kColumns);
   parallel_for(0, groups, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, kColumns * product.inner)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       int64_t column = i * kColumns;

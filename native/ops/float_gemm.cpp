@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "core/rounding.h"
 #include "ops/block_gemm.h"
 
 #ifdef __AVX2__
@@ -19,8 +20,6 @@ constexpr int64_t kPanel = 32;
 #endif
 constexpr int64_t kRows = 64;    // rows of a block
 constexpr int64_t kDepth = 512;  // of the inner dimension at a time: a panel and a block stay in the first two caches
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Rows of unit stride.
 struct Matrix {
@@ -108,9 +107,9 @@ void multiply_panel(const Product& p, int64_t first, int64_t last, int64_t n) {
 
 // Tasks of (rows, panel): as many parts of the rows as it takes to keep every thread busy.
 void multiply(const Product& p) {
-  const int64_t panels = divide_up(p.columns, kPanel), blocks = divide_up(p.rows, kRows);
-  const int64_t parts = std::clamp<int64_t>(divide_up(4 * at::get_num_threads(), panels), 1, blocks);
-  const int64_t part = divide_up(blocks, parts) * kRows, count = divide_up(p.rows, part);
+  const int64_t panels = divided_up(p.columns, kPanel), blocks = divided_up(p.rows, kRows);
+  const int64_t parts = std::clamp<int64_t>(divided_up(4 * at::get_num_threads(), panels), 1, blocks);
+  const int64_t part = divided_up(blocks, parts) * kRows, count = divided_up(p.rows, part);
   parallel_for(0, panels * count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) multiply_panel(p, i % count * part, std::min(p.rows, (i % count + 1) * part), i / count * kPanel);
     at::native::cpublas::brgemm_release();
@@ -139,8 +138,8 @@ void add_matmul_tn(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
   const at::Tensor left = by_rows(a), right = by_rows(b);
   const Matrix x = matrix_of(left), y = matrix_of(right);
   float* sums = c.mutable_data_ptr<float>();
-  const int64_t panels = divide_up(columns, kPanel), blocks = divide_up(rows, kRows), stride = c.stride(0);
-  const int64_t parts = std::clamp<int64_t>(divide_up(4 * at::get_num_threads(), blocks), 1, panels), part = divide_up(panels, parts) * kPanel;
+  const int64_t panels = divided_up(columns, kPanel), blocks = divided_up(rows, kRows), stride = c.stride(0);
+  const int64_t parts = std::clamp<int64_t>(divided_up(4 * at::get_num_threads(), blocks), 1, panels), part = divided_up(panels, parts) * kPanel;
   std::vector<float> packed(static_cast<size_t>(columns * inner));  // panel after panel
   parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin * kPanel; n < std::min(columns, end * kPanel); n += kPanel) {

@@ -10,21 +10,19 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
 
-Parameter* parameter(AutogradContext* ctx, const char* key) { return reinterpret_cast<Parameter*>(ctx->saved_data[key].toInt()); }
-
 struct Linear : torch::autograd::Function<Linear> {
   static Variable forward(AutogradContext* ctx, const Variable& x, const Variable& anchor, Parameter* weight, Parameter* bias) {
     (void)anchor;
     ctx->save_for_backward({x});
-    ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
-    ctx->saved_data["bias"] = reinterpret_cast<int64_t>(bias);
+    keep_parameter(ctx, "weight", weight);
+    keep_parameter(ctx, "bias", bias);
     return matmul_nt(x, weight->value, bias ? bias->value : at::Tensor());
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const Variable& dy = grads[0];
-    Parameter* weight = parameter(ctx, "weight");
-    Parameter* bias = parameter(ctx, "bias");
+    Parameter* weight = kept_parameter(ctx, "weight");
+    Parameter* bias = kept_parameter(ctx, "bias");
     if (weight->trainable()) add_matmul_tn(weight->grad, dy, ctx->get_saved_variables()[0]);
     if (bias && bias->trainable()) bias->grad.add_(dy.sum(0, false, at::kFloat));
     return {ctx->needs_input_grad(0) ? matmul_nn(dy, weight->value) : Variable(), Variable(), Variable(), Variable()};
@@ -52,12 +50,12 @@ struct Embedding : torch::autograd::Function<Embedding> {
   static Variable forward(AutogradContext* ctx, const Variable& ids, const Variable& anchor, Parameter* weight) {
     (void)anchor;
     ctx->save_for_backward({ids});
-    ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
+    keep_parameter(ctx, "weight", weight);
     return weight->value.index_select(0, ids);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    Parameter* weight = parameter(ctx, "weight");
+    Parameter* weight = kept_parameter(ctx, "weight");
     if (weight->trainable()) add_embedding_rows(weight->grad, ctx->get_saved_variables()[0], grads[0]);
     return {Variable(), Variable(), Variable()};
   }

@@ -63,13 +63,13 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
     }
     ctx->save_for_backward({x});
     ctx->saved_data["rstd"] = rstd;
-    ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
+    keep_parameter(ctx, "weight", weight);
     return y;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const at::Tensor dy = grads[0].contiguous(), x = ctx->get_saved_variables()[0], rstd = ctx->saved_data["rstd"].toTensor();
-    auto* weight = reinterpret_cast<Parameter*>(ctx->saved_data["weight"].toInt());
+    auto* weight = kept_parameter(ctx, "weight");
     if (on_gpu(x)) return {gpu().rms_norm_backward(dy, x, weight->value, rstd, weight->grad), Variable(), Variable()};
     at::Tensor dx = at::empty_like(x);
     dispatch_float(x, [&]<typename T>() { rms_norm_backward<T>(dy, x, weight->value, rstd, dx); });
@@ -87,15 +87,15 @@ struct LayerNorm : torch::autograd::Function<LayerNorm> {
     ctx->save_for_backward({x});
     ctx->saved_data["mean"] = mean;
     ctx->saved_data["rstd"] = rstd;
-    ctx->saved_data["weight"] = reinterpret_cast<int64_t>(weight);
-    ctx->saved_data["bias"] = reinterpret_cast<int64_t>(bias);
+    keep_parameter(ctx, "weight", weight);
+    keep_parameter(ctx, "bias", bias);
     return y;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const at::Tensor x = ctx->get_saved_variables()[0];
-    auto* weight = reinterpret_cast<Parameter*>(ctx->saved_data["weight"].toInt());
-    auto* bias = reinterpret_cast<Parameter*>(ctx->saved_data["bias"].toInt());
+    auto* weight = kept_parameter(ctx, "weight");
+    auto* bias = kept_parameter(ctx, "bias");
     auto [dx, dw, db] = at::native_layer_norm_backward(grads[0].contiguous(), x, {x.size(1)}, ctx->saved_data["mean"].toTensor(),
                                                        ctx->saved_data["rstd"].toTensor(), weight->value, bias->value,
                                                        {true, weight->trainable(), bias->trainable()});

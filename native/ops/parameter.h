@@ -13,6 +13,14 @@ struct Parameter {
   void make_trainable(at::ScalarType grad_type = at::kFloat) { grad = at::zeros(value.sizes(), value.options().dtype(grad_type)); }
 };
 
+// A graph keeps a pointer to the parameters that its backward adds to: they outlive it.
+inline void keep_parameter(torch::autograd::AutogradContext* ctx, const char* key, Parameter* parameter) {
+  ctx->saved_data[key] = reinterpret_cast<int64_t>(parameter);
+}
+inline Parameter* kept_parameter(torch::autograd::AutogradContext* ctx, const char* key) {
+  return reinterpret_cast<Parameter*>(ctx->saved_data[key].toInt());
+}
+
 // A tensor without elements that requires gradients: passed to ops whose own inputs carry none (patches, token ids), so
 // that their backward runs.
 inline at::Tensor gradient_anchor() { return at::zeros({0}).set_requires_grad(true); }

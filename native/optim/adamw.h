@@ -1,7 +1,6 @@
 // AdamW over a model's trainable parameters, with fp32 master weights and global-norm clipping. Equal to torch's fused
 // AdamW; decay on matrices only, as transformers' Trainer groups it.
 #pragma once
-#include "model/qwen2_vl.h"
 #include "optim/adamw_step.h"
 #include "optim/dynamic_map.h"
 

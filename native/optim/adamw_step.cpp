@@ -1,5 +1,6 @@
 #include "optim/adamw_step.h"
 
+#include "core/rounding.h"
 #include "ops/rows.h"
 #include "optim/dynamic_map.h"
 
@@ -131,7 +132,7 @@ void update_all(const StepSizes& s, int64_t count, const Weight weight, Gradient
 template <typename Weight, typename Gradient>
 void update_all(const StepSizes& s, int64_t count, const Weight weight, Gradient* g, const CodedMoment<true> m,
                 const CodedMoment<false> v) {
-  parallel_for(0, (count + kBlock - 1) / kBlock, 16384 / kBlock, [&](int64_t first, int64_t last) {
+  parallel_for(0, divided_up(count, kBlock), 16384 / kBlock, [&](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) update_block(s, i, std::min(kBlock, count - i * kBlock), weight, g, m, v);
   });
 }
@@ -172,12 +173,12 @@ void with_weight(Parameter& parameter, at::Tensor& low, const Body& body) {
 Moment Moment::zeros_like(const at::Tensor& weight, at::ScalarType type) {
   if (type != at::kByte) return {at::zeros_like(weight, type), {}};
   if (weight.numel() < kLeastCoded) return {at::zeros_like(weight, at::kFloat), {}};
-  return {at::zeros_like(weight, type), at::zeros({(weight.numel() + kBlock - 1) / kBlock}, weight.options().dtype(at::kFloat))};
+  return {at::zeros_like(weight, type), at::zeros({divided_up(weight.numel(), kBlock)}, weight.options().dtype(at::kFloat))};
 }
 
 double squared_norm(const at::Tensor& grad) {
   constexpr int64_t piece = 1 << 16;
-  std::vector<double> sums(static_cast<size_t>((grad.numel() + piece - 1) / piece));
+  std::vector<double> sums(static_cast<size_t>(divided_up(grad.numel(), piece)));
   dispatch_float(grad, [&]<typename T>() {
     const T* g = grad.const_data_ptr<T>();
     parallel_for(0, static_cast<int64_t>(sums.size()), 1, [&](int64_t begin, int64_t end) {

@@ -18,8 +18,8 @@ export interface ScoreOptions {
   readonly tokensPerBatch?: number
   /** Whether the statistics have `logitMean`. Default false. */
   readonly logitMean?: boolean
-  /** As `gradientCheckpointing` in training: memory before speed. Default false. */
-  readonly checkpoint?: boolean
+  /** As in training: memory before speed. Default false. */
+  readonly gradientCheckpointing?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -57,14 +57,14 @@ export async function scoreWith(
   options: ScoreOptions,
 ): Promise<TokenStats[]> {
   const { adapter = true, temperature = 1, tokensPerBatch: budget = defaultTokensPerBatch } = options
-  const { logitMean = false, checkpoint = false } = options
+  const { logitMean = false, gradientCheckpointing = false } = options
   const items = sequences.map((sequence, index) => ({ sequence, index }))
   const plan = planBatches(items, {
     prompt: ({ sequence }) => sequence.prompt,
     rows: ({ sequence }) => sequence.completionIds.length,
     budget,
   })
-  const pass = { grad: false, adapter, temperature, logitMean, checkpoint }
+  const pass = { grad: false, adapter, temperature, logitMean, gradientCheckpointing }
   const results: TokenStats[] = []
   for (const part of plan) {
     if (options.signal?.aborted) throw new AbortedError(undefined, options.signal.reason)

@@ -6,6 +6,6 @@ type Values = Pick<TrainingValues, 'tokensPerMicroBatch' | 'gradientCheckpointin
 
 /** At the run's temperature, within its micro-batches' memory, and sparing that where training does. */
 export function scoringOf(values: Values, signal?: AbortSignal): ScoreOptions {
-  const { temperature, tokensPerMicroBatch: tokensPerBatch, gradientCheckpointing: checkpoint } = values
-  return { temperature, tokensPerBatch, checkpoint, signal }
+  const { temperature, tokensPerMicroBatch: tokensPerBatch, gradientCheckpointing } = values
+  return { temperature, tokensPerBatch, gradientCheckpointing, signal }
 }

@@ -42,9 +42,9 @@ TEST_CASE("checkpointed layers give the same gradients from fewer kept activatio
     const auto model = vsgrpo::Qwen2VL::load(golden::model_dir("tiny-a"), options);
     const Case c("tiny-a", "mixed");
     const vsgrpo::Targets targets = golden::targets_of(c);
-    const auto gradients = [&](bool checkpoint) {
+    const auto gradients = [&](bool gradient_checkpointing) {
       golden::zero_gradients(*model);
-      vsgrpo::Forward(model, golden::batch_of(c), targets, {true, true, 1.0, checkpoint}).backward(mean_nll(targets));
+      vsgrpo::Forward(model, golden::batch_of(c), targets, {true, true, 1.0, gradient_checkpointing}).backward(mean_nll(targets));
       std::vector<at::Tensor> all;
       for (const auto& [name, parameter] : model->trainable()) all.push_back(parameter->grad.clone());
       return all;

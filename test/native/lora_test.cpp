@@ -77,11 +77,18 @@ TEST_CASE("a saved adapter is read back bit for bit under PEFT's names") {
   for (const std::string& name : original.names()) CHECK_MESSAGE(written.view(name).equal(original.view(name)), name);
 }
 
-TEST_CASE("merged weights give the adapter's logits without it, and merging leaves the model as it was") {
+TEST_CASE("merged weights give the adapter's logits without it, and merging writes to none of the model's") {
   const golden::TemporaryFolder folder;
   const auto model = with_adapter();
   const Case image("tiny-a", "image");
+  const auto writes = [&] {
+    std::vector<int64_t> counts;
+    for (const vsgrpo::WeightSlot& slot : model->slots()) counts.push_back(slot.parameter->value._version());
+    return counts;
+  };
+  const auto before = writes();
   model->save_merged(folder.path());
+  CHECK(writes() == before);
   std::filesystem::copy_file(golden::model_dir("tiny-a") + "/config.json", folder.path() + "/config.json");
   const auto merged = vsgrpo::Qwen2VL::load(folder.path(), {});
   golden::check_close("merged", logits_of(*merged, golden::batch_of(image), true), Case("tiny-a", "lora")["logits"], 1e-4);

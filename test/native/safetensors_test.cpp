@@ -101,7 +101,7 @@ TEST_CASE("tensors of every written type come back as they were, empty ones too"
                                         {"empty", at::empty({0, 4})},
                                         {"scalar", at::full({}, 2.5f)},
                                         {"strided \"name\"\n", at::arange(6, at::kFloat).view({2, 3}).t()}};
-  vsgrpo::write_safetensors(path, written, {{"step", "3"}});
+  vsgrpo::write_safetensors(path, written, {}, {{"step", "3"}});
   const SafetensorsFile file(path);
   CHECK_EQ(file.names().size(), written.size());
   for (const auto& [name, tensor] : written) {

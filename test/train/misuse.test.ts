@@ -246,6 +246,36 @@ describe('calls in the wrong order', () => {
     ]
     for (const call of calls) expect(await codeOf(call)).toBe('DISPOSED')
   })
+
+  it('dispose while a forward pass waits: the pass goes with its model', async () => {
+    const { Model, handles } = native()
+    const before = handles()
+    const gone = await Model.load(tiny, load)
+    const passes = [gone.forward(batch, targets, grad), gone.forward(batch, targets, { ...grad, grad: false })]
+    gone.dispose()
+    for (const pass of passes) expect(await codeOf(() => pass)).toBe('DISPOSED')
+    expect(handles()).toEqual(before)
+  })
+})
+
+it('optional fields that are undefined are as if they were not there', async () => {
+  const { Model, Optimizer } = native()
+  const none = undefined as never
+  const own = await Model.load(tiny, { ...load, device: none, lora: none, adapterDir: none })
+  const optimizer = new Optimizer(own, { ...adam, stateDtype: none, gradDtype: none })
+  expect(
+    (await own.generate({ ...batch, slots: none }, { ...sampling, keepPrompts: none, abort: none })).ids,
+  ).toHaveLength(3)
+  const forward = await own.forward(batch, targets, { ...grad, gradientCheckpointing: none, logitMean: none })
+  expect(await forward.backward(sft)).not.toHaveProperty('logitMean')
+  expect((await optimizer.step({ lr: 1e-3, maxGradNorm: 1 })).gradNorm).toBeGreaterThan(0)
+  own.dispose()
+})
+
+it('optional fields of the wrong kind are refused', async () => {
+  const { Model } = native()
+  expect(await codeOf(() => Model.load(tiny, { ...load, lora: 4 as never }))).toBe('BAD_ARGUMENT')
+  expect(await codeOf(() => Model.load(tiny, { ...load, adapterDir: 4 as never }))).toBe('BAD_ARGUMENT')
 })
 
 it('gradients that are not finite are refused, and the model trains on after them', async () => {

@@ -125,14 +125,14 @@ describe('the tables of src/plan/engine.ts', () => {
   const targets = 256
 
   /** Bytes that a process holds more after a forward pass, where every tensor of 64 KiB and more is mapped on its own. */
-  async function measureKept(dir: string, dtype: string, checkpoint: boolean): Promise<number> {
+  async function measureKept(dir: string, dtype: string, gradientCheckpointing: boolean): Promise<number> {
     vi.stubEnv('GLIBC_TUNABLES', 'glibc.malloc.mmap_threshold=65536')
     const { code, out, err } = await runScript(
       folder.dir,
       `
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-const { Model } = createRequire(import.meta.url)(${JSON.stringify(addonFile(root))})
+const { Model, memory } = createRequire(import.meta.url)(${JSON.stringify(addonFile(root))})
 const of = (length, value) => Int32Array.from({ length }, (_, i) => value(i))
 const model = await Model.load(${JSON.stringify(dir)}, { dtype: '${dtype}', trainable: true, freezeVision: false })
 async function keep(rows, targets) {
@@ -140,9 +140,10 @@ async function keep(rows, targets) {
     positions: of(3 * rows, (i) => i % rows), patches: new Uint8Array(), byteValues: new Float32Array(), grids: new Int32Array() }
   const asked = { rows: of(targets, (k) => rows - targets + k), ids: new Int32Array(targets) }
   const before = process.memoryUsage.rss()
-  const pass = await model.forward(batch, asked, { grad: true, adapter: true, temperature: 1, checkpoint: ${checkpoint} })
+  const pass = await model.forward(batch, asked, { grad: true, adapter: true, temperature: 1, gradientCheckpointing: ${gradientCheckpointing} })
   const kept = process.memoryUsage.rss() - before
   pass.dispose()
+  await memory() // The pass has ended on the engine thread.
   return kept
 }
 await keep(${rows}, ${targets}) // Compiles kernels.

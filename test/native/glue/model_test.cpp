@@ -15,7 +15,7 @@ using gpu_test::Results;
 
 struct Setup {
   at::ScalarType dtype = at::kFloat;
-  bool lora = false, checkpoint = false, freeze_vision = false;
+  bool lora = false, gradient_checkpointing = false, freeze_vision = false;
   std::string folder = golden::model_dir("tiny-a");
   at::ScalarType gradients = at::kFloat;
 
@@ -37,7 +37,8 @@ struct Setup {
 
 // Log-probabilities, entropies, the loss and the gradient of every trainable parameter.
 Results train(const std::shared_ptr<vsgrpo::Qwen2VL>& model, const Setup& setup, const golden::Group& group, const vsgrpo::Loss& loss) {
-  vsgrpo::Forward forward(model, group.batch, group.targets, {/*grad=*/true, /*adapter=*/true, 0.9, setup.checkpoint, /*logit_mean=*/true});
+  vsgrpo::Forward forward(model, group.batch, group.targets,
+                          {/*grad=*/true, /*adapter=*/true, 0.9, setup.gradient_checkpointing, /*logit_mean=*/true});
   const auto result = forward.backward(loss);
   Results all{result.stats.logps, result.stats.entropy, result.stats.logit_mean, at::scalar_tensor(result.loss, at::kDouble)};
   for (const auto& [name, parameter] : model->trainable()) all.push_back(parameter->grad.cpu().clone());
@@ -164,9 +165,9 @@ TEST_CASE("gpu: a shared prompt and separate ones give transformers' gradients")
 TEST_CASE("gpu: LoRA, a frozen vision tower and checkpointed layers") {
   const golden::Group image = whole(Case("tiny-a", "image")), group = golden::group_of(Case("tiny-a", "group"));
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-    for (const bool checkpoint : {false, true}) {
-      check_setup("LoRA", {dtype, /*lora=*/true, checkpoint, /*freeze_vision=*/true}, image, mean_nll(image));
-      check_setup("LoRA, GRPO", {dtype, true, checkpoint, true}, group, grpo(group));
+    for (const bool gradient_checkpointing : {false, true}) {
+      check_setup("LoRA", {dtype, /*lora=*/true, gradient_checkpointing, /*freeze_vision=*/true}, image, mean_nll(image));
+      check_setup("LoRA, GRPO", {dtype, true, gradient_checkpointing, true}, group, grpo(group));
     }
     check_setup("checkpointed", {dtype, false, true}, image, mean_nll(image));
   }

@@ -1,4 +1,4 @@
-#include "ops/checkpoint.h"
+#include "ops/gradient_checkpointing.h"
 
 namespace vsgrpo {
 namespace {
@@ -32,7 +32,7 @@ struct Rerun : torch::autograd::Function<Rerun> {
 
 }  // namespace
 
-at::Tensor checkpointed(const at::Tensor& x, Function function) {
+at::Tensor recomputed(const at::Tensor& x, Function function) {
   return Rerun::apply(x, c10::make_intrusive<Held>(std::move(function)));
 }
 
