@@ -78,7 +78,7 @@ export interface GenerateOptions {
   readonly seeds: BigUint64Array
   /** Keeps the prompts' pass and its graph for the next `forward` with `grad`, which uses it if its batch begins with them. */
   readonly keepPrompts?: boolean
-  /** [1] set to 1 to stop: the call rejects with code ABORTED. */
+  /** [1], over a SharedArrayBuffer: set to 1 to stop, and the call rejects with code ABORTED. */
   readonly abort?: Int32Array
 }
 
@@ -95,7 +95,7 @@ export interface Generated {
 
 export interface ForwardOptions {
   readonly grad: boolean
-  /** false switches LoRA adapters off: the reference policy. */
+  /** false: the reference policy, with the adapters of `loadReferenceAdapter`, or none. */
   readonly adapter: boolean
   /** Logits are divided by it before the log-softmax. */
   readonly temperature: number
@@ -162,6 +162,8 @@ export interface NativeModel {
   save(dir: string, what: 'model' | 'adapter' | 'merged'): Promise<void>
   /** Empties slots of kept features. */
   dropFeatures(slots: Int32Array): Promise<void>
+  /** From now on passes with `adapter: false` have the adapters of a folder in PEFT's layout. */
+  loadReferenceAdapter(dir: string): Promise<void>
   /** Moves every weight towards another model's of the same shape: w = (1 - alpha) w + alpha w'. */
   mix(other: NativeModel, alpha: number): Promise<void>
   dispose(): void
@@ -238,7 +240,7 @@ export interface BuildInfo {
 
 export interface Addon {
   readonly Model: { load(dir: string, options: LoadOptions): Promise<NativeModel> }
-  readonly Optimizer: new (model: NativeModel, options: OptimizerOptions) => NativeOptimizer
+  readonly Optimizer: { create(model: NativeModel, options: OptimizerOptions): Promise<NativeOptimizer> }
   /** [frames, height, width, 3] RGB bytes to [t * h * w, 3 * temporalPatchSize * patchSize^2] patches, off the engine thread. */
   patchify(rgb: Uint8Array, options: PatchifyOptions): Promise<Uint8Array>
   /** Value and gradient by logps of the built-in loss at given statistics, as `backward` would compute them. */

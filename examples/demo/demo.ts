@@ -66,7 +66,9 @@ async function runDemo(options: Options, signal: AbortSignal): Promise<number> {
   say(`base: ${percent(base.seen.accuracy)} right`)
   const evalBase = clock()
 
+  say(`training for ${options.size.trainSeconds} s at most; the time that is left below is that of all steps`)
   const { reason, steps } = await trainGrpo(policy, data, options, signal)
+  if (reason === 'stopped') say(`stopped after ${steps} steps: the time is over`)
   const train = clock()
   if (reason === 'aborted') {
     policy.dispose()

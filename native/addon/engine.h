@@ -10,8 +10,11 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <typeinfo>
 #include <utility>
 #include <vector>
+
+#include "addon/errors.h"
 
 namespace vsgrpo {
 
@@ -67,6 +70,19 @@ class Engine {
     --count;
   }
 
+  // The JavaScript object of one, whose constructor takes it by made(). Called by anybody else, a constructor throws `instead`.
+  template <typename T>
+  Napi::Object make(Napi::FunctionReference& of, const std::shared_ptr<T>& object) {
+    making_ = {object, &typeid(T)};
+    return of.New({});
+  }
+  template <typename T>
+  std::shared_ptr<T> made(const Napi::CallbackInfo& info, const char* instead) {
+    const auto [object, type] = std::exchange(making_, {});
+    if (!object || *type != typeid(T)) throw Napi::Error(info.Env(), js_error(info.Env(), "BAD_ARGUMENT", instead));
+    return std::static_pointer_cast<T>(object);
+  }
+
   // Whether any engine of the process has something to do.
   static bool busy();
 
@@ -103,6 +119,7 @@ class Engine {
   void hand_back(std::unique_ptr<Call> call);
   void settle(Napi::Env env);
 
+  std::pair<std::shared_ptr<void>, const std::type_info*> making_;
   Napi::ThreadSafeFunction to_node_;
   int pending_ = 0;  // touched on Node's thread only: while it is not 0 the process stays alive
   std::mutex mutex_;

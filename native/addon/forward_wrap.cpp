@@ -12,10 +12,7 @@ Napi::Function ForwardWrap::define(Napi::Env env) {
 }
 
 ForwardWrap::ForwardWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ForwardWrap>(info), engine_(Engine::of(info.Env())) {
-  if (!info[0].IsExternal()) {
-    throw Napi::Error(info.Env(), js_error(info.Env(), "BAD_ARGUMENT", "[Forward] use model.forward(batch, targets, options)"));
-  }
-  forward_ = std::make_shared<std::shared_ptr<Forward>>(*info[0].As<Napi::External<std::shared_ptr<Forward>>>().Data());
+  forward_ = std::make_shared<std::shared_ptr<Forward>>(engine_.made<Forward>(info, "[Forward] use model.forward(batch, targets, options)"));
   ++engine_.handles.forwards;
 }
 

@@ -13,16 +13,15 @@ struct MemoryInUse {
   std::optional<GpuMemory> gpu;
 };
 
-int64_t weight_bytes(Qwen2VL& model) {
+int64_t bytes_of(const WeightSlots& slots) {
   int64_t bytes = 0;
-  for (const WeightSlots& group : {model.slots(), model.adapter_slots()}) {
-    for (const WeightSlot& slot : group) bytes += static_cast<int64_t>(slot.view().nbytes());
-  }
+  for (const WeightSlot& slot : slots) bytes += static_cast<int64_t>(slot.view().nbytes());
   return bytes;
 }
 
 void add(MemoryInUse& memory, Qwen2VL& model) {
-  (model.options().trainable ? memory.weights : memory.reference) += weight_bytes(model);
+  (model.options().trainable ? memory.weights : memory.reference) += bytes_of(model.slots()) + bytes_of(model.adapter_slots());
+  memory.reference += bytes_of(model.reference_adapter_slots());
   for (const auto& [name, parameter] : model.trainable()) memory.gradients += static_cast<int64_t>(parameter->grad.nbytes());
   memory.features += model.features().bytes();
   if (model.gpu_batch()) memory.decoding += model.gpu_batch()->bytes();

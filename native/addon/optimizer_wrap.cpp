@@ -15,25 +15,43 @@ void forget_prompts(const std::weak_ptr<Qwen2VL>& model) {
 
 Napi::Function OptimizerWrap::define(Napi::Env env) {
   return DefineClass(env, "Optimizer",
-                     {InstanceMethod<&OptimizerWrap::step>("step"), InstanceMethod<&OptimizerWrap::save>("save"),
+                     {StaticMethod<&OptimizerWrap::create>("create"), InstanceMethod<&OptimizerWrap::step>("step"), InstanceMethod<&OptimizerWrap::save>("save"),
                       InstanceMethod<&OptimizerWrap::load>("load"), InstanceMethod<&OptimizerWrap::dispose>("dispose")});
 }
 
-OptimizerWrap::OptimizerWrap(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<OptimizerWrap>(info), engine_(Engine::of(info.Env())), optimizer_(std::make_shared<std::shared_ptr<AdamW>>()) {
-  guarded(info.Env(), [&] {
-    const Napi::Object model = object_argument(info, 0, "Optimizer: model"), options = object_argument(info, 1, "Optimizer: options");
-    VS_CHECK(model.InstanceOf(engine_.model_class.Value()), "BAD_ARGUMENT", "[Optimizer] expected a Model");
-    ModelWrap* wrap = ModelWrap::Unwrap(model);
-    const auto policy = wrap->use();
-    auto parameters = policy->trainable();
-    VS_CHECK(!parameters.empty(), "NO_GRADIENT", "[Optimizer] the model has no trainable parameters: load it with trainable: true");
-    *optimizer_ = std::make_shared<AdamW>(std::move(parameters), to_adamw_options(options), policy);
-    wrap->optimizers.add(optimizer_);
-    engine_.optimizers.add(*optimizer_);
-    model_ = policy;
-  });
+OptimizerWrap::OptimizerWrap(const Napi::CallbackInfo& info) : Napi::ObjectWrap<OptimizerWrap>(info), engine_(Engine::of(info.Env())) {
+  optimizer_ = std::make_shared<std::shared_ptr<AdamW>>(engine_.made<AdamW>(info, "[Optimizer] use Optimizer.create(model, options)"));
+  memory_.report(info.Env(), (*optimizer_)->bytes());
   ++engine_.handles.optimizers;
+}
+
+// On the engine thread: it gives the parameters new gradients, which a pass may be adding to.
+Napi::Value OptimizerWrap::create(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Napi::Object js_model = object_argument(info, 0, "Optimizer: model");
+    const auto options = to_adamw_options(object_argument(info, 1, "Optimizer: options"));
+    ModelWrap& wrap = ModelWrap::of(js_model, "Optimizer");
+    const auto model = wrap.use();
+    Engine& engine = Engine::of(info.Env());
+    auto owner = std::make_shared<Napi::ObjectReference>(Napi::Persistent(js_model));
+    return engine.run<std::shared_ptr<AdamW>>(
+        info.Env(),
+        [=] {
+          auto parameters = model->trainable();
+          VS_CHECK(!parameters.empty(), "NO_GRADIENT", "[Optimizer] the model has no trainable parameters: load it with trainable: true");
+          return std::make_shared<AdamW>(std::move(parameters), options, model);
+        },
+        [&engine, &wrap, owner, weak = std::weak_ptr(model)](Napi::Env, std::shared_ptr<AdamW>& optimizer) -> Napi::Value {
+          if (wrap.is_disposed()) engine.retire(std::exchange(optimizer, nullptr));
+          VS_CHECK(optimizer, "DISPOSED", "[Optimizer] the model was disposed of before it was made");
+          const Napi::Object out = engine.make(engine.optimizer_class, optimizer);
+          OptimizerWrap* made = OptimizerWrap::Unwrap(out);
+          made->model_ = weak;
+          wrap.optimizers.add(made->optimizer_);
+          engine.optimizers.add(optimizer);
+          return out;
+        });
+  });
 }
 
 OptimizerWrap::~OptimizerWrap() { engine_.drop(*optimizer_, engine_.handles.optimizers); }

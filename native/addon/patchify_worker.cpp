@@ -31,8 +31,9 @@ Napi::Value patchify_async(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     VS_CHECK(info[0].IsTypedArray() && info[0].As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array, "BAD_ARGUMENT",
              "[patchify] expected a Uint8Array of RGB bytes");
-    const auto rgb = info[0].As<Napi::Uint8Array>();
+    // First: a getter among them may run code that takes the bytes away.
     const PatchifyOptions options = to_patchify_options(object_argument(info, 1, "patchify: options"));
+    const auto rgb = info[0].As<Napi::Uint8Array>();
     const auto expected = static_cast<size_t>(options.frames) * options.height * options.width * 3;
     VS_CHECK(options.frames > 0 && options.height > 0 && options.width > 0 && rgb.ElementLength() == expected, "BAD_SHAPE",
              "[patchify] expected ", expected, " bytes, got ", rgb.ElementLength());

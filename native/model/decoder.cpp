@@ -80,9 +80,22 @@ void DecoderLayer::add_adapters(const std::string& prefix, const std::vector<std
   }
 }
 
-void DecoderLayer::visit_adapters(const std::function<void(Adapter&)>& visit) {
-  for (LinearLayer* layer : {&qkv_, &o_, &gate_up_, &down_}) {
-    for (Adapter& adapter : layer->adapters) visit(adapter);
+void DecoderLayer::visit_adapters(std::vector<Adapter> LinearLayer::* which, const std::function<void(Adapter&)>& visit) {
+  for (LinearLayer* layer : linears()) {
+    for (Adapter& adapter : layer->*which) visit(adapter);
+  }
+}
+
+void DecoderLayer::drop_reference_adapters() {
+  for (LinearLayer* layer : linears()) layer->reference_adapters.clear();
+}
+
+void DecoderLayer::add_reference_adapters() {
+  drop_reference_adapters();
+  for (LinearLayer* layer : linears()) {
+    for (const Adapter& own : layer->adapters) {
+      layer->reference_adapters.push_back({own.name, own.offset, own.size, {at::empty_like(own.a.value), {}}, {at::empty_like(own.b.value), {}}});
+    }
   }
 }
 

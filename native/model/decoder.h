@@ -48,7 +48,11 @@ class DecoderLayer {
   // The linear layers with Hugging Face's names of the parts of their fused output.
   void add_adapters(const std::string& prefix, const std::vector<std::string>& modules, double scale,
                     const std::function<Adapter(const std::string&, int64_t offset, int64_t size, int64_t in)>& make);
-  void visit_adapters(const std::function<void(Adapter&)>& visit);
+  void visit_adapters(const std::function<void(Adapter&)>& visit) { visit_adapters(&LinearLayer::adapters, visit); }
+  void visit_reference_adapters(const std::function<void(Adapter&)>& visit) { visit_adapters(&LinearLayer::reference_adapters, visit); }
+  // Makes them of the adapters' shapes, uninitialised.
+  void add_reference_adapters();
+  void drop_reference_adapters();
 
  private:
   struct Part {
@@ -57,6 +61,8 @@ class DecoderLayer {
     int64_t offset, size;
   };
   std::vector<Part> parts();
+  std::array<LinearLayer*, 4> linears() { return {&qkv_, &o_, &gate_up_, &down_}; }
+  void visit_adapters(std::vector<Adapter> LinearLayer::* which, const std::function<void(Adapter&)>& visit);
 
   ModelConfig config_;
   Parameter input_norm_, post_norm_;

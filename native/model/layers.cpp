@@ -15,10 +15,10 @@ std::vector<LoraPart> lora_parts(std::vector<Adapter>& adapters) {
 }  // namespace
 
 at::Tensor LinearLayer::forward(const at::Tensor& x, bool adapter, const at::Tensor& anchor) {
-  if (adapter && !adapters.empty() && on_gpu(x)) return gpu_lora_linear(x, weight, bias ? &*bias : nullptr, lora_parts(adapters), adapter_scale);
+  std::vector<Adapter>& added = adapter ? adapters : reference_adapters;
+  if (!added.empty() && on_gpu(x)) return gpu_lora_linear(x, weight, bias ? &*bias : nullptr, lora_parts(added), adapter_scale);
   at::Tensor y = linear(x, weight, bias ? &*bias : nullptr, anchor);
-  if (!adapter) return y;
-  for (Adapter& lora : adapters) {
+  for (Adapter& lora : added) {
     const at::Tensor delta = linear(linear(x, lora.a), lora.b);
     y = at::add(y, at::pad(delta, {lora.offset, y.size(1) - lora.offset - lora.size}), adapter_scale);
   }
@@ -28,7 +28,7 @@ at::Tensor LinearLayer::forward(const at::Tensor& x, bool adapter, const at::Ten
 Parameter empty_parameter(const std::vector<int64_t>& shape, const at::TensorOptions& kind) { return {at::empty(shape, kind), {}}; }
 
 LinearLayer empty_linear(int64_t out, int64_t in, bool bias, const at::TensorOptions& kind) {
-  LinearLayer layer{empty_parameter({out, in}, kind), {}, {}, 0};
+  LinearLayer layer{.weight = empty_parameter({out, in}, kind)};
   if (bias) layer.bias = empty_parameter({out}, kind);
   return layer;
 }

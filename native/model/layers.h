@@ -20,9 +20,10 @@ struct LinearLayer {
   Parameter weight;
   std::optional<Parameter> bias;
   std::vector<Adapter> adapters;
-  double adapter_scale = 0;
+  std::vector<Adapter> reference_adapters;  // frozen; none where the reference policy is the base itself
+  double adapter_scale = 0;                 // of both
 
-  // x [N, in] -> [N, out]. `adapter` false leaves the adapters out (the reference policy).
+  // x [N, in] -> [N, out]. `adapter` false: with the reference policy's adapters.
   at::Tensor forward(const at::Tensor& x, bool adapter, const at::Tensor& anchor = {});
 };
 

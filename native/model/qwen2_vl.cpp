@@ -16,6 +16,11 @@ std::string peft_name(const std::string& module, const char* which) {
   return "base_model.model.model.language_model." + module.substr(std::string("model.").size()) + ".lora_" + which + ".weight";
 }
 
+void collect(Adapter& adapter, WeightSlots& slots) {
+  slots.push_back({peft_name(adapter.name, "A"), &adapter.a, 0, adapter.a.value.sizes().vec()});
+  slots.push_back({peft_name(adapter.name, "B"), &adapter.b, 0, adapter.b.value.sizes().vec()});
+}
+
 at::TensorOptions kind_of(const ModelOptions& options) { return at::TensorOptions(options.dtype).device(options.device); }
 
 int64_t total_patches(const std::vector<Grid>& grids) {
@@ -165,13 +170,25 @@ WeightSlots Qwen2VL::slots() {
 
 WeightSlots Qwen2VL::adapter_slots() {
   WeightSlots slots;
-  for (DecoderLayer& layer : decoder_.layers) {
-    layer.visit_adapters([&](Adapter& adapter) {
-      slots.push_back({peft_name(adapter.name, "A"), &adapter.a, 0, adapter.a.value.sizes().vec()});
-      slots.push_back({peft_name(adapter.name, "B"), &adapter.b, 0, adapter.b.value.sizes().vec()});
-    });
-  }
+  for (DecoderLayer& layer : decoder_.layers) layer.visit_adapters([&](Adapter& adapter) { collect(adapter, slots); });
   return slots;
+}
+
+WeightSlots Qwen2VL::reference_adapter_slots() {
+  WeightSlots slots;
+  for (DecoderLayer& layer : decoder_.layers) layer.visit_reference_adapters([&](Adapter& adapter) { collect(adapter, slots); });
+  return slots;
+}
+
+void Qwen2VL::load_reference_adapter(const std::string& dir) {
+  VS_CHECK(options_.lora, "BAD_ARGUMENT", "[loadReferenceAdapter] expected a model with lora");
+  for (DecoderLayer& layer : decoder_.layers) layer.add_reference_adapters();
+  try {
+    load_weights(dir, "adapter_model.safetensors", reference_adapter_slots(), false);
+  } catch (...) {
+    for (DecoderLayer& layer : decoder_.layers) layer.drop_reference_adapters();
+    throw;
+  }
 }
 
 std::vector<std::pair<std::string, Parameter*>> Qwen2VL::trainable() {

@@ -48,6 +48,9 @@ class Qwen2VL {
   // What the frozen vision tower has computed for batches with slots.
   FeatureStore& features() { return features_; }
 
+  // From now on passes without the adapter are those of a reference policy that has the adapters of a folder.
+  void load_reference_adapter(const std::string& dir);
+
   // Moves every weight towards another model's: w = (1 - alpha) w + alpha w'. Throws Error("BAD_SHAPE") when they differ.
   void mix(Qwen2VL& other, double alpha);
 
@@ -65,6 +68,7 @@ class Qwen2VL {
   WeightSlots slots();
   // The adapters' A and B in PEFT's names.
   WeightSlots adapter_slots();
+  WeightSlots reference_adapter_slots();
 
   // model.safetensors with published names (merged: adapters folded in), or adapter_model.safetensors.
   void save_weights(const std::string& dir);

@@ -78,7 +78,7 @@ struct Pass {
 Pass start(const at::Tensor& hidden, const Parameter& weight, const at::Tensor& targets, double temperature) {
   const int64_t k = hidden.size(0);
   VS_CHECK(targets.size(0) == k, "BAD_SHAPE", "[token_logps] expected ", k, " targets, got ", targets.size(0));
-  VS_CHECK(temperature > 0, "BAD_ARGUMENT", "[token_logps] temperature must be above 0, got ", temperature);
+  VS_CHECK(temperature >= 1e-6 && temperature <= 1e6, "BAD_ARGUMENT", "[token_logps] temperature: expected 1e-6 to 1e6, got ", temperature);
   if (k > 0) {
     const int64_t low = targets.min().item<int64_t>(), high = targets.max().item<int64_t>();
     VS_CHECK(low >= 0 && high < weight.value.size(0), "BAD_SHAPE", "[token_logps] target ids must lie in [0, ", weight.value.size(0),

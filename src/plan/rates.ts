@@ -182,7 +182,7 @@ async function measureOptimizer({ engine, load }: Probe, shape: ModelShape): Pro
   const own = { ...thin(shape), vocabulary: Math.ceil(count / shape.hidden) }
   const whole = { ...load, lora: undefined, freezeVision: true }
   return withModel({ engine, load: whole }, own, async (model) => {
-    const optimizer = new engine.Optimizer(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 })
+    const optimizer = await engine.Optimizer.create(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 })
     try {
       return (await timeSteps(optimizer)) / countParameters(own, whole).trainable
     } finally {

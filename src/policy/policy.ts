@@ -27,7 +27,7 @@ import type {
 } from '../native.js'
 import type { Processor } from '../processing/index.js'
 import type { Completion, Prompt } from '../types.js'
-import { adapterOff, frozenCopy, type Reference } from './reference.js'
+import { frozenCopy, loadReferenceAdapter, onSameBase, type Reference } from './reference.js'
 import { sequenceSeeds, streamKeys } from './streams.js'
 import {
   defaultTokensPerBatch,
@@ -151,14 +151,19 @@ export class Policy implements Disposable, AsyncDisposable {
   }
 
   /** Throws an InputError when the model was loaded without gradient memory. */
-  createOptimizer(options: OptimizerOptions): NativeOptimizer {
+  async createOptimizer(options: OptimizerOptions): Promise<NativeOptimizer> {
     if (!this.load.trainable) throw new InputError('[train] expected a model loaded with trainable: true, got false')
-    return new this.engine.Optimizer(this.native, options)
+    return this.engine.Optimizer.create(this.native, options)
   }
 
-  /** The policy before training: the same weights without adapters, or a frozen copy from the folder it came from. */
+  /**
+   * The policy as it was loaded. With LoRA it is the same base without adapters, or, from an adapter's folder, with those as they
+   * were (TRL's "ref" adapter); else a frozen copy.
+   */
   async reference(): Promise<Reference> {
-    if (this.lora) return adapterOff(this)
+    const { lora, adapterDir } = this.load
+    if (lora && adapterDir !== undefined) await loadReferenceAdapter(this.native, adapterDir)
+    if (lora) return onSameBase(this)
     return frozenCopy(this.engine, this.dir, { ...this.load, trainable: false })
   }
 
@@ -264,7 +269,7 @@ export class Policy implements Disposable, AsyncDisposable {
 /** Runs a call that stops when `abort[0]` becomes 1, and turns its rejection into an AbortedError. */
 async function withAbort<T>(signal: AbortSignal | undefined, call: (abort: Int32Array) => Promise<T>): Promise<T> {
   if (signal?.aborted) throw new AbortedError(undefined, signal.reason)
-  const abort = new Int32Array(1)
+  const abort = new Int32Array(new SharedArrayBuffer(4))
   const onAbort = () => abort.fill(1)
   signal?.addEventListener('abort', onAbort, { once: true })
   try {

@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sequence } from '../batch.js'
-import { InputError } from '../errors.js'
+import { fromNative, InputError } from '../errors.js'
 import { copyModelFiles } from '../model-folder.js'
-import type { TokenStats } from '../native.js'
+import type { NativeModel, TokenStats } from '../native.js'
 import type { Policy } from './policy.js'
 import { type Engine, loadWeights, type ScoreOptions, scoreWith, type WeightsOptions } from './weights.js'
 
@@ -19,10 +19,19 @@ export interface Reference {
   dispose(): void
 }
 
-/** The policy with its adapters switched off. */
-export function adapterOff(policy: Policy): Reference {
+/** Gives the policy's model, beside its own adapters, those that it began with. */
+export async function loadReferenceAdapter(model: NativeModel, dir: string): Promise<void> {
+  try {
+    await model.loadReferenceAdapter(dir)
+  } catch (error) {
+    throw fromNative(error)
+  }
+}
+
+/** The policy's own base, with the adapters that it began with or none. */
+export function onSameBase(policy: Policy): Reference {
   const refuse = async () => {
-    throw new InputError('[syncRefModel] expected a model without lora: the reference is its frozen base')
+    throw new InputError('[syncRefModel] expected a model without lora: with it, the reference stays as it is')
   }
   return {
     score: (sequences, options) => policy.scoreAll(sequences, { ...options, adapter: false }),

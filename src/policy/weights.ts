@@ -10,7 +10,7 @@ export type Engine = Pick<Addon, 'Model' | 'Optimizer' | 'memory'>
 export const defaultTokensPerBatch = 32_768
 
 export interface ScoreOptions {
-  /** false scores with the adapters switched off. Default true. */
+  /** false scores the reference of a LoRA policy: see `Policy.reference`. Default true. */
   readonly adapter?: boolean
   /** Logits are divided by it. Default 1. */
   readonly temperature?: number

@@ -53,10 +53,10 @@ function checkBestModel(args: TrainingValues, evalDataset: unknown): void {
   throw wrong('metricForBestModel: needs evalDataset, evalSteps, outputDir and saveStrategy')
 }
 
-/** A reference that is the policy's own base cannot move. */
+/** A reference on the policy's own base cannot move. */
 export function checkSyncRefModel({ syncRefModel }: { readonly syncRefModel: boolean }, lora: unknown): void {
   if (syncRefModel && lora) {
-    throw wrong('syncRefModel: expected a model without lora, whose reference is its frozen base')
+    throw wrong('syncRefModel: expected a model without lora, whose reference stays as it is')
   }
 }
 

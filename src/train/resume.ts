@@ -22,7 +22,7 @@ export interface BeginOptions<S extends Sample> {
   /** As in `TrainerState`. */
   readonly setup: Readonly<Record<string, unknown>>
   readonly begin: () => Promise<{ algorithm: Algorithm<S>; dispose(): void }>
-  readonly createOptimizer: () => NativeOptimizer
+  readonly createOptimizer: () => Promise<NativeOptimizer>
 }
 
 /** What a run works with from its first step on. */
@@ -93,7 +93,7 @@ async function beginAt<S extends Sample>(dir: string | undefined, options: Begin
     end()
   }
   try {
-    optimizer = options.createOptimizer()
+    optimizer = await options.createOptimizer()
     if (dir !== undefined) {
       await loadOptimizer(dir, optimizer)
       await algorithm.restore?.(dir)

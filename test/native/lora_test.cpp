@@ -68,6 +68,18 @@ TEST_CASE("a forward with the adapter off is the reference policy") {
   golden::check_close("reference logps", reference.logps().logps, image["logps"], 1e-4);
 }
 
+TEST_CASE("a reference has the adapters that were loaded for it, whatever becomes of the policy's") {
+  const auto model = with_adapter();
+  const Case image("tiny-a", "image");
+  model->load_reference_adapter(golden::model_dir("tiny-a") + "/adapter");
+  at::NoGradGuard no_grad;
+  for (const vsgrpo::WeightSlot& slot : model->adapter_slots()) slot.view().mul_(1.5);
+  golden::check_close("the reference", logits_of(*model, golden::batch_of(image), false), Case("tiny-a", "lora")["logits"], 1e-4);
+  CHECK_GT((logits_of(*model, golden::batch_of(image), true) - Case("tiny-a", "lora")["logits"]).abs().max().item<double>(), 1e-2);
+  CHECK_THROWS(model->load_reference_adapter(golden::model_dir("tiny-a")));
+  golden::check_close("after one that is missing", logits_of(*model, golden::batch_of(image), false), image["logits"], 1e-4);
+}
+
 TEST_CASE("a saved adapter is read back bit for bit under PEFT's names") {
   const golden::TemporaryFolder folder;
   with_adapter()->save_adapter(folder.path());

@@ -120,7 +120,7 @@ async function updateOf(
   passes: readonly (readonly Sequence[])[],
   dlogps: Float32Array,
 ): Promise<string> {
-  const optimizer = model.createOptimizer({ beta1: 0.9, beta2: 0.999, epsilon: 1e-4, weightDecay: 0 })
+  const optimizer = await model.createOptimizer({ beta1: 0.9, beta2: 0.999, epsilon: 1e-4, weightDecay: 0 })
   let begin = 0
   for (const sequences of passes) {
     const count = sequences.reduce((sum, { completionIds }) => sum + completionIds.length, 0)

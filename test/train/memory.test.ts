@@ -49,7 +49,7 @@ function medianAround(values: readonly number[], step: number): number {
   return near[10] ?? Number.NaN
 }
 
-it('300 GRPO steps end within 3 % of the memory half way, with all handles given back', async () => {
+it('300 GRPO steps end within 5 % of the memory half way, with all handles given back', async () => {
   const { code, out, err } = await runScript(folder.dir, script(folder.dir))
   expect(code, err).toBe(0)
   const { resident, during, after } = JSON.parse(out) as Measured
@@ -57,7 +57,7 @@ it('300 GRPO steps end within 3 % of the memory half way, with all handles given
   const megabytes = (step: number) => `${step}: ${(medianAround(resident, step) / 2 ** 20).toFixed(1)}`
   console.log(`resident MiB around step ${[50, 100, 150, 200, 250, 290].map(megabytes).join(', ')}`)
   // Block kernels are compiled for the shapes that come: most do early, a few rare ones late.
-  expect(medianAround(resident, 290)).toBeLessThan(1.03 * medianAround(resident, 150))
+  expect(medianAround(resident, 290)).toBeLessThan(1.05 * medianAround(resident, 150))
   expect(medianAround(resident, 290)).toBeLessThan(1.08 * medianAround(resident, 50))
   expect(during).toMatchObject({ models: 2, optimizers: 1 })
   expect(after).toEqual({ models: 0, forwards: 0, optimizers: 0 })

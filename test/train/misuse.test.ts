@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
+  type Addon,
   type Backward,
   type Batch,
   type ForwardOptions,
@@ -146,6 +147,7 @@ describe('a batch that is wrong', () => {
     ['seeds of the wrong type', { seeds: i32(1) }, 'BAD_ARGUMENT'],
     ['an abort flag that is an ordinary array', { abort: [0] }, 'BAD_ARGUMENT'],
     ['an empty abort flag', { abort: i32() }, 'BAD_ARGUMENT'],
+    ['an abort flag whose memory could be taken away', { abort: i32(0) }, 'BAD_ARGUMENT'],
     ['more memory than there is', { maxNewTokens: 2 ** 40 }, 'OUT_OF_MEMORY'],
   ])('generation with %s', async (_, options, code) => {
     expect(await generate(options)).toBe(code)
@@ -208,10 +210,10 @@ describe('calls in the wrong order', () => {
 
   it('training a frozen model', async () => {
     const { Optimizer } = native()
-    expect(await codeOf(() => new Optimizer(frozen, adam))).toBe('NO_GRADIENT')
+    expect(await codeOf(() => Optimizer.create(frozen, adam))).toBe('NO_GRADIENT')
     expect(await codeOf(() => frozen.forward(batch, targets, grad))).toBe('NO_GRADIENT')
-    expect(await codeOf(() => new Optimizer({} as NativeModel, adam))).toBe('BAD_ARGUMENT')
-    expect(await codeOf(() => new Optimizer(Object.create(Object.getPrototypeOf(model)), adam))).not.toBe(
+    expect(await codeOf(() => Optimizer.create({} as NativeModel, adam))).toBe('BAD_ARGUMENT')
+    expect(await codeOf(() => Optimizer.create(Object.create(Object.getPrototypeOf(model)), adam))).not.toBe(
       'nothing was thrown',
     )
   })
@@ -219,6 +221,7 @@ describe('calls in the wrong order', () => {
   it('classes used without their makers', async () => {
     const Model = native().Model as unknown as new () => NativeModel
     expect(await codeOf(() => new Model())).toBe('BAD_ARGUMENT')
+    expect(await codeOf(() => new (native().Optimizer as unknown as new () => object)())).toBe('BAD_ARGUMENT')
     expect(await codeOf(() => native().Model.load(undefined as unknown as string, load))).toBe('BAD_ARGUMENT')
     expect(await codeOf(() => native().Model.load('/nowhere', load))).toBe('BAD_CHECKPOINT')
     expect(await codeOf(() => native().Model.load(tiny, { ...load, dtype: 'float64' as 'float32' }))).toBe(
@@ -227,10 +230,44 @@ describe('calls in the wrong order', () => {
     expect(await codeOf(() => model.save('/nowhere/at/all', 'model'))).toBe('IO')
   })
 
+  it('objects that pass for a model by their prototype, and a model mixed with itself', async () => {
+    const forward = await model.forward(batch, targets, grad)
+    const disguised = Object.setPrototypeOf(forward, Object.getPrototypeOf(model)) as NativeModel
+    expect(await codeOf(() => model.mix(disguised, 0.5))).toBe('BAD_ARGUMENT')
+    expect(await codeOf(() => native().Optimizer.create(disguised, adam))).toBe('BAD_ARGUMENT')
+    expect(await codeOf(() => model.mix(model, 0.5))).toBe('BAD_ARGUMENT')
+  })
+
+  it('a temperature at which nothing is finite', async () => {
+    const pass = await model.forward(batch, targets, { ...grad, temperature: 1e-300 })
+    expect(await codeOf(() => pass.logps())).toBe('BAD_ARGUMENT')
+    pass.dispose()
+  })
+
+  it('pixels that a getter takes away while they are read', async () => {
+    const rgb = new Uint8Array(28 * 28 * 3)
+    const options = {
+      frames: 1,
+      width: 28,
+      resizedHeight: 28,
+      resizedWidth: 28,
+      resize: 'pillow',
+      patchSize: 14,
+      temporalPatchSize: 2,
+      mergeSize: 2,
+      get height() {
+        structuredClone(rgb, { transfer: [rgb.buffer] })
+        return 28
+      },
+    }
+    const code = await codeOf(() => native().patchify(rgb, options as unknown as Parameters<Addon['patchify']>[1]))
+    expect(['BAD_SHAPE', 'BAD_ARGUMENT']).toContain(code)
+  })
+
   it('anything after dispose', async () => {
     const { Model, Optimizer } = native()
     const gone = await Model.load(tiny, load)
-    const optimizer = new Optimizer(gone, adam)
+    const optimizer = await Optimizer.create(gone, adam)
     const forward = await gone.forward(batch, targets, grad)
     gone.dispose()
     gone.dispose()
@@ -242,7 +279,7 @@ describe('calls in the wrong order', () => {
       () => forward.logps(),
       () => optimizer.step({ lr: 1, maxGradNorm: 1 }),
       () => optimizer.load('/nowhere'),
-      () => new Optimizer(gone, adam),
+      () => Optimizer.create(gone, adam),
     ]
     for (const call of calls) expect(await codeOf(call)).toBe('DISPOSED')
   })
@@ -262,7 +299,7 @@ it('optional fields that are undefined are as if they were not there', async () 
   const { Model, Optimizer } = native()
   const none = undefined as never
   const own = await Model.load(tiny, { ...load, device: none, lora: none, adapterDir: none })
-  const optimizer = new Optimizer(own, { ...adam, stateDtype: none, gradDtype: none })
+  const optimizer = await Optimizer.create(own, { ...adam, stateDtype: none, gradDtype: none })
   expect(
     (await own.generate({ ...batch, slots: none }, { ...sampling, keepPrompts: none, abort: none })).ids,
   ).toHaveLength(3)
@@ -280,7 +317,7 @@ it('optional fields of the wrong kind are refused', async () => {
 
 it('gradients that are not finite are refused, and the model trains on after them', async () => {
   const own = await native().Model.load(tiny, load)
-  const optimizer = new (native().Optimizer)(own, adam)
+  const optimizer = await native().Optimizer.create(own, adam)
   const train = async (weight: number) => {
     const forward = await own.forward(batch, targets, grad)
     await forward.backward({ loss: 'sft', weights: Float32Array.of(weight, 1) })

@@ -165,7 +165,7 @@ const rss = () => process.memoryUsage.rss()
 const begun = rss()
 const model = await Model.load(${JSON.stringify(blankModel('parameters', shape))}, { dtype: 'bfloat16', trainable: true, freezeVision: false })
 const loaded = rss()
-const optimizer = new Optimizer(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 })
+const optimizer = await Optimizer.create(model, { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 })
 await optimizer.step({ lr: 0, maxGradNorm: 1 })
 console.log(JSON.stringify([model.info().trainable, loaded - begun, rss() - loaded]))
 `,

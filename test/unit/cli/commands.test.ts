@@ -94,7 +94,7 @@ describe('a mistake in the configuration of grpo', () => {
       'run.yaml:4: args.metricForBestModel: needs evalDataset, evalSteps, outputDir and saveStrategy',
     )
     expect(await grpo([...good, 'lora: { r: 4 }', 'args:', '  syncRefModel: true'])).toBe(
-      'run.yaml:6: args.syncRefModel: expected a model without lora, whose reference is its frozen base',
+      'run.yaml:6: args.syncRefModel: expected a model without lora, whose reference stays as it is',
     )
   })
   it('names the missing model and leaves no run folder', async () => {

@@ -74,7 +74,10 @@ export class FakeEngine implements Engine {
     const engine = this
     this.Optimizer = class implements NativeOptimizer {
       private readonly adam: Adam
-      constructor(model: NativeModel, options: OptimizerOptions) {
+      static async create(model: NativeModel, options: OptimizerOptions): Promise<NativeOptimizer> {
+        return new this(model, options)
+      }
+      private constructor(model: NativeModel, options: OptimizerOptions) {
         if (!(model instanceof FakeModel)) throw new Error('not a fake model')
         this.adam = new Adam(model, options)
         engine.live.optimizers++
@@ -115,6 +118,10 @@ export class FakeModel implements NativeModel {
   }
 
   async dropFeatures(): Promise<void> {}
+
+  async loadReferenceAdapter(dir: string): Promise<void> {
+    this.base = Float64Array.from(JSON.parse(readFileSync(join(dir, 'adapter_model.safetensors'), 'utf8')) as number[])
+  }
 
   info() {
     return { parameters: this.table.length, trainable: this.table.length, dtype: 'float32' as const }

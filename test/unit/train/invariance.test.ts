@@ -85,7 +85,7 @@ describe('the order of prompts in a step', () => {
     const values = resolveGRPOConfig(config)
     const reference = await policy.reference()
     const algorithm = grpoAlgorithm({ config: values, rewards: [late], rewardWeights: [1], reference })
-    const optimizer = policy.createOptimizer({ beta1: 0.9, beta2: 0.999, epsilon: 1e-4, weightDecay: 0 })
+    const optimizer = await policy.createOptimizer({ beta1: 0.9, beta2: 0.999, epsilon: 1e-4, weightDecay: 0 })
     for (const batchNumber of [0, 1]) {
       const run = runContext(policy, questions, { batchNumber, step: 2 * batchNumber + 1 })
       const { updates } = await algorithm.prepare(order, run)

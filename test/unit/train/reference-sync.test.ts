@@ -86,7 +86,7 @@ describe('syncRefModel', () => {
   it('is refused with lora when the trainer is made, and does nothing without beta, which is said', async () => {
     const lora = { r: 2, alpha: 4, targetModules: ['q_proj'], seed: 0 }
     await expect(grpo(place.dir, syncing, { lora })).rejects.toThrow(
-      '[args] syncRefModel: expected a model without lora, whose reference is its frozen base',
+      '[args] syncRefModel: expected a model without lora, whose reference stays as it is',
     )
     const { trainer } = await grpo(place.dir, { ...syncing, beta: 0, maxSteps: 2 })
     expect(warnings(await collect(trainer))).toContain('syncRefModel does nothing while beta is 0')
