@@ -1,11 +1,10 @@
 /** `vsgrpo generate`: prompts in, sampled answers out. */
 import type { Command } from 'commander'
-import { openDataset } from '../data/index.js'
 import { interruptible } from '../interrupt.js'
 import { loadModel, type Policy } from '../policy.js'
 import type { Completion } from '../types.js'
 import { addModelOptions, addRequired, loadOptions, type ModelOptions, numberIn } from './options.js'
-import { checkLength, type InputRow, mapRows } from './rows.js'
+import { checkLength, type InputRow, mapRows, openInput } from './rows.js'
 
 interface GenerateOptions extends ModelOptions {
   readonly model: string
@@ -53,7 +52,7 @@ export function register(program: Command): void {
 }
 
 async function run(options: GenerateOptions): Promise<void> {
-  const input = await openDataset(options.input)
+  const input = await openInput(options)
   const load = loadOptions(options)
   await interruptible(async (signal) => {
     const policy = await loadModel(options.model, load)

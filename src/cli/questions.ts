@@ -9,6 +9,7 @@ import { type Definition, definitions, readScenes, type Scenes, vocabularies } f
 import { InputError, nearest } from '../errors.js'
 import { writeAtomically } from '../log/atomic.js'
 import { addRequired, numberIn } from './options.js'
+import { checkOutputs } from './outputs.js'
 
 interface QuestionsOptions extends Omit<BuildOptions, 'limits' | 'filters' | 'style'> {
   readonly scenes: readonly string[]
@@ -57,17 +58,18 @@ export function register(program: Command): void {
 
 function run(options: QuestionsOptions): void {
   if (options.answer === undefined) planOf(buildOptions(options))
-  const { labels, vocabulary } = options
+  const { labels, vocabulary, output, saveScenes } = options
+  checkOutputs({ '--output': output, '--save-scenes': saveScenes }, [...options.scenes, options.answer, labels])
   if (labels !== undefined && !existsSync(labels))
     throw new InputError(`--labels ${labels}: there is no such file; give scannetv2-labels.combined.tsv of ScanNet`)
   const scenes = readScenes(options.scenes, { labels, vocabulary, onProgress: sayEvery(5000) })
-  if (options.saveScenes !== undefined) {
-    writeAtomically(options.saveScenes, `${JSON.stringify(Object.fromEntries(scenes))}\n`)
+  if (saveScenes !== undefined) {
+    writeAtomically(saveScenes, `${JSON.stringify(Object.fromEntries(scenes))}\n`)
   }
   const rows = options.answer === undefined ? make(scenes, options) : answer(scenes, options.answer, options.definition)
   const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-  if (options.output === '-') process.stdout.write(text)
-  else writeAtomically(options.output, text)
+  if (output === '-') process.stdout.write(text)
+  else writeAtomically(output, text)
 }
 
 function answer(scenes: Scenes, file: string, definition: Definition = 'benchmark'): readonly object[] {

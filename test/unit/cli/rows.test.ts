@@ -73,10 +73,6 @@ describe('mapRows', () => {
     await expect(mapRows(given)).rejects.toThrow(AbortedError)
     expect(existsSync(given.output)).toBe(false)
   })
-
-  it('says what to do when the output is a folder', async () => {
-    await expect(mapRows(options(['good'], { output: dir }))).rejects.toThrow(/that is a folder; name a file/)
-  })
 })
 
 describe('checkLength', () => {
