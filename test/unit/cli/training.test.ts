@@ -133,6 +133,20 @@ describe('vsgrpo grpo', () => {
   })
 })
 
+describe('onRewardError null, as YAML reads it', () => {
+  it('counts the failures of a reward, from the command line and from the file', async () => {
+    put('rewards.mjs', "export const first = () => { throw new Error('oh no') }\n")
+    const file = join(dir, 'run.yaml')
+    expect(await cli('grpo', file, '--max-steps', '1')).toBe(1)
+    expect(printed.err).toContain("onRewardError 'null'")
+    const again = ['--max-steps', '1', '--output-dir']
+    expect(await cli('grpo', file, ...again, join(dir, 'a'), '--on-reward-error', 'null'), printed.err).toBe(0)
+    put('run.yaml', readFileSync(file, 'utf8').replace('maxSteps: 6', 'onRewardError: null'))
+    expect(await cli('grpo', file, ...again, join(dir, 'b')), printed.err).toBe(0)
+    expect(steps('b')).toContain(1)
+  })
+})
+
 describe('the plan before a run', () => {
   const config = () => JSON.parse(readFileSync(join(dir, 'runs/run/config.json'), 'utf8'))
 
