@@ -98,13 +98,17 @@ export function isAbort(error: unknown): boolean {
   return error instanceof AbortedError || error.name === 'AbortError' || code === 'ABORTED'
 }
 
+const badCheckpoint = {
+  code: 'ERR_VSGRPO_CHECKPOINT',
+  hint: 'Fetch the model again, or name the folder that these files belong to.',
+  input: true,
+} as const
+
 /** What the addon's codes mean: bad input, or a failure, and the cure that goes with it. */
 const nativeCodes: Readonly<Record<string, { code: ErrorCode; hint?: string; input?: true }>> = {
-  BAD_CHECKPOINT: {
-    code: 'ERR_VSGRPO_CHECKPOINT',
-    hint: 'Fetch the model again, or name the folder that these files belong to.',
-    input: true,
-  },
+  BAD_CHECKPOINT: badCheckpoint,
+  // The engine reads no JSON but a checkpoint's.
+  BAD_JSON: badCheckpoint,
   IO: { code: 'ERR_VSGRPO_SAVE', hint: 'Free some space or choose another folder; what was saved before is whole.' },
   OUT_OF_MEMORY: {
     code: 'ERR_VSGRPO_OOM',

@@ -1,5 +1,6 @@
 /** The look at memory and time before a run starts: says what is expected, or refuses with the numbers. */
 import type { Dataset } from '../data/index.js'
+import { endable } from '../interrupt.js'
 import { type AlgorithmName, expectation, plan, refusal } from '../plan/index.js'
 import type { LoadModelOptions } from '../policy.js'
 import { Checkpoints } from '../train/checkpoint.js'
@@ -33,7 +34,8 @@ interface Place {
 /** Throws an InputError when the run would need more memory than there is. */
 export async function checkPlan({ algorithm, trainDataset, given }: Planned, place: Place): Promise<Expected> {
   const args = { ...(place.resume ? resumed(place.outputDir) : {}), ...given }
-  const made = await plan({ ...place.options, algorithm, model: place.model, trainDataset, args })
+  const wanted = { ...place.options, algorithm, model: place.model, trainDataset, args }
+  const made = await endable(() => plan(wanted))
   if (!made.memory.fits) throw refusal(made)
   return { picked: { tokensPerMicroBatch: made.tokensPerMicroBatch }, line: expectation(made) }
 }

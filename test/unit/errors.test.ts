@@ -1,6 +1,6 @@
 /** Error classes, and the search for the nearest name. */
 import { describe, expect, it } from 'vitest'
-import { AbortedError, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
+import { AbortedError, fromNative, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
 
 describe('errors', () => {
   it('carry code, hint and cause', () => {
@@ -29,6 +29,14 @@ describe('errors', () => {
   it('tell an interruption from a failure', () => {
     expect([new AbortedError(), new DOMException('', 'AbortError')].every(isAbort)).toBe(true)
     expect([new Error('x'), 'ABORTED', undefined].some(isAbort)).toBe(false)
+  })
+})
+
+describe('fromNative', () => {
+  it.each(['BAD_CHECKPOINT', 'BAD_JSON'])('takes %s for bad input, with the cure', (code) => {
+    const thrown = Object.assign(new Error('[m/config.json: rms_norm_eps] expected a number'), { code })
+    expect(fromNative(thrown)).toBeInstanceOf(InputError)
+    expect(fromNative(thrown)).toMatchObject({ message: thrown.message, code: 'ERR_VSGRPO_CHECKPOINT', cause: thrown })
   })
 })
 
