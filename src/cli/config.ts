@@ -111,7 +111,6 @@ export function parseOverrides(words: readonly string[]): [string, unknown][] {
     const match = /^--([a-zA-Z][\w.-]*)(?:=([\s\S]*))?$/.exec(word)
     if (!match?.[1])
       throw new InputError(`${word}: expected --name value; one configuration file comes first, then overrides`)
-    if (match[1] === 'resume') throw new InputError(`${word}: expected --resume alone; it takes no value`)
     const next = words[i + 1]
     if (match[2] !== undefined) found.push([match[1], parseValue(match[1], match[2])])
     else if (next !== undefined && !/^--[a-zA-Z]/.test(next)) {

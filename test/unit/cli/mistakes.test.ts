@@ -93,7 +93,10 @@ describe('a configuration', () => {
   it('is overridden by options that errors repeat as they were written', async () => {
     expect(await mistake('grpo', grpo(), '--learning-rate', 'fast')).toMatch(/^--learning-rate: expected a number/)
     expect(await mistake('grpo', grpo(), '--args.beta', '-1')).toMatch(/^--args\.beta: expected a number/)
-    expect(await mistake('grpo', grpo(), '--resume=3')).toBe('--resume=3: expected --resume alone; it takes no value')
+    for (const words of [['--resume=3'], ['--resume', grpo()]]) {
+      expect(await mistake('grpo', grpo(), ...words)).toMatch(/Expected the folder of a checkpoint, or nothing for/)
+    }
+    expect(await mistake('grpo', grpo(), '--resume', dir)).toMatch(/is not a checkpoint of a run: cannot read/)
   })
 
   it('whose outputDir is a file is refused before the model is read', async () => {

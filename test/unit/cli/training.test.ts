@@ -1,5 +1,5 @@
 // The commands from end to end on a fake engine: train, Ctrl-C, resume, generate, score.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -119,6 +119,36 @@ describe('vsgrpo grpo', () => {
     expect(steps('parts')).toEqual(steps('whole'))
     const weights = (run: string): string => readFileSync(join(run, 'checkpoints/step-60/model.safetensors'), 'utf8')
     expect(weights(parts)).toBe(weights(whole))
+  })
+
+  it('goes on from the checkpoint that is named', async () => {
+    const file = join(dir, 'run.yaml')
+    expect(await cli('grpo', file, '--save-steps', '2')).toBe(0)
+    const checkpoint = join(dir, 'runs/run/checkpoints/step-2')
+    expect(await cli('grpo', file, '--max-steps', '4', '--resume', checkpoint)).toBe(0)
+    expect(printed.err).toContain('going on from step 2')
+    expect(steps('runs/run')).toEqual([1, 2, 3, 4])
+    const again = ['--beta', '0.5', '--resume', checkpoint, '--output-dir', join(dir, 'other')]
+    expect(await cli('grpo', file, ...again), printed.err).toBe(0)
+    expect(steps('other')).toEqual([3, 4, 5, 6])
+    expect(planned.asked.at(-1)).toMatchObject({ tokensPerMicroBatch: 77, beta: 0.5 })
+    expect(await cli('grpo', file, ...again)).toBe(2)
+    expect(printed.err).toMatch(/other already holds a run: go on with --resume/)
+  })
+
+  it('starts a run anew that ended in its first save, when asked to go on', async () => {
+    const file = join(dir, 'run.yaml')
+    expect(await cli('grpo', file)).toBe(0)
+    const [run, saved] = [join(dir, 'runs/run'), join(dir, 'runs/run/checkpoints')]
+    renameSync(join(saved, 'step-6'), join(saved, 'step-6.77.tmp'))
+    const facts = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'))
+    put('runs/run/run.json', JSON.stringify({ ...facts, step: 0, state: 'running' }))
+    expect(await cli('grpo', file)).toBe(2)
+    expect(printed.err).toMatch(/ended before its first checkpoint: start it anew with --resume, or give another/)
+    expect(await cli('grpo', file, '--resume')).toBe(0)
+    expect(printed.err).toMatch(/runs\/run: no checkpoint yet; the run starts anew/)
+    expect(readdirSync(saved)).toEqual(['step-6'])
+    expect(steps('runs/run')).toEqual([1, 2, 3, 4, 5, 6])
   })
 
   it('exits with 1 and names the example when a reward throws, and keeps what was saved', async () => {
