@@ -75,8 +75,9 @@ function run(options: QuestionsOptions): void {
 function answer(scenes: Scenes, file: string, definition: Definition = 'benchmark'): readonly object[] {
   const answers = answerAll(readQuestions(file), scenes, definition)
   const unknown = answers.filter((row) => row.answer === null).length
-  say(`${answers.length - unknown} of ${answers.length} questions answered; the records cannot tell the others`)
-  return answers
+  const rest = unknown > 0 ? '; the records cannot tell the others' : ''
+  say(`${answers.length - unknown} of ${answers.length} questions answered${rest}`)
+  return answers.map(({ id, answer }) => ({ id, prediction: answer ?? '' }))
 }
 
 function make(scenes: Scenes, options: QuestionsOptions): readonly object[] {
@@ -151,11 +152,13 @@ function say(line: string): void {
 const help = `
 Output rows:  {"id", "dataset", "scene_name", "question_type", "question", "options", "ground_truth"}, VSI-Bench's fields;
               with --videos also messages, answer and completion.
-With --answer: {"id", "answer"} for rows {"id", "scene_name", "question", "options"}: metres and square metres to one
-              decimal, whole centimetres, the option's letter; null where the records cannot tell.
+With --answer: {"id", "prediction"}, as eval --predictions takes them, for rows {"id", "scene_name", "question", "options"}:
+              metres and square metres to one decimal, whole centimetres, the option's letter; "" where the records cannot
+              tell.
 Distances:    benchmark: between the closest sample points, as VSI-Bench's; exact: between the closest points of the boxes;
               paper: between the centres, as VSI-100k's.
 
 Example:
   vsgrpo questions --scenes scannet/scans --labels scannetv2-labels.combined.tsv --videos videos --output train.jsonl
-  vsgrpo questions --scenes meta_info_val.json --answer questions.jsonl --output answers.jsonl`
+  vsgrpo questions --scenes meta_info_val.json --answer questions.jsonl --output answers.jsonl
+  vsgrpo eval --benchmark vsi-bench --questions questions.jsonl --predictions answers.jsonl`

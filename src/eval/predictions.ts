@@ -48,7 +48,13 @@ function readPrediction(value: unknown, where: string): { id: string; text: stri
   if (typeof prediction === 'string') return { id: String(readId(id, where)), text: prediction }
   // A number is what Python's str() makes of it; nothing is hidden by that.
   if (typeof prediction === 'number') return { id: String(readId(id, where)), text: String(prediction) }
-  const got = prediction === undefined ? 'nothing' : JSON.stringify(prediction).slice(0, 60)
+  if (prediction === undefined) {
+    const columns = Object.keys(value).slice(0, 8).join(', ')
+    throw fault(
+      `${where}: expected { "id", "prediction" }, got ${columns || 'nothing'}; the answer goes under "prediction"`,
+    )
+  }
+  const got = JSON.stringify(prediction).slice(0, 60)
   throw fault(`${where}: prediction: expected a text, got ${got}; write "" where there is no answer`)
 }
 
