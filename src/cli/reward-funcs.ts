@@ -133,5 +133,7 @@ function isReward(value: unknown): value is RewardFunc {
 }
 
 function wrong(config: Config, message: string): InputError {
-  return new InputError(`${config.where('rewardFuncs')}: ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
+  return new InputError(`${config.where('rewardFuncs')}: ${config.told('rewardFuncs', message)}`, {
+    code: 'ERR_VSGRPO_CONFIG',
+  })
 }

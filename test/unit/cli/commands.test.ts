@@ -40,6 +40,9 @@ describe('a mistake in the configuration of grpo', () => {
       'run.yaml:5: args.beta: expected a number >= 0, got "lots"',
     )
     expect(await grpo(good, '--learning-rate', 'fast')).toBe('--learning-rate: expected a number >= 0, got "fast"')
+    expect(await grpo(good, '--learning-rate')).toBe('--learning-rate: expected a number >= 0, got no value')
+    expect(await grpo(good, '--model')).toBe('--model: expected a text, got no value')
+    expect(await grpo(good, '--reward-weights')).toMatch(/one number per reward \(1\), got no value$/)
   })
   it('names the numbers that do not divide', async () => {
     expect(await grpo([...good, 'args: { numGenerations: 3 }'])).toMatch(

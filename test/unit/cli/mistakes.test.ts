@@ -72,7 +72,7 @@ describe('a configuration', () => {
     )
     expect(await mistake('grpo', grpo('args: [1]'))).toMatch(/args: expected names and values, .* got \[1\]/)
     expect(await mistake('grpo', grpo('lora: 16'))).toMatch(/lora: expected names and values, as in \{ r: … \}, got 16/)
-    expect(await mistake('grpo', grpo(), '--lora')).toMatch(/^--lora: expected names and values, .* got true/)
+    expect(await mistake('grpo', grpo(), '--lora')).toMatch(/^--lora: expected names and values, .* got no value/)
     expect(await mistake('grpo', grpo('sampling: 4'))).toMatch(/sampling: expected names and values/)
     expect(await mistake('dpo', put('dpo.yaml', base.join('\n')))).toBe(
       'rows.jsonl:1: chosen, rejected: expected two answers, got a question with its answer; ' +
