@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { InputError } from '../errors.js'
 import { interruptible } from '../interrupt.js'
+import { checkWritable } from '../log/atomic.js'
 import { readLines } from '../log/lines.js'
 import { progress } from '../log/progress.js'
 import type { Reporter } from '../log/reporter.js'
@@ -105,6 +106,7 @@ function checkpointFolder(text: string): string {
 function startOf(outputDir: string, { resume }: Pick<RunOptions, 'resume'>): boolean | string {
   if (existsSync(outputDir) && !statSync(outputDir).isDirectory())
     throw new InputError(`${outputDir}: expected a folder for the run, got a file; give another --output-dir`)
+  checkWritable(outputDir)
   const isNamed = typeof resume === 'string'
   if (isNamed) readState(resume)
   const isSaved = new Checkpoints(outputDir).newestFirst().length > 0
