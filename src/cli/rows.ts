@@ -3,7 +3,7 @@
  * output appears as a whole at the end, so that a bad row leaves nothing half-written.
  */
 import { type Dataset, openDataset } from '../data/index.js'
-import { AbortedError, InputError } from '../errors.js'
+import { AbortedError, InputError, isAbort } from '../errors.js'
 import { AtomicFile } from '../log/atomic.js'
 import { duration } from '../log/format.js'
 import { inParts } from '../policy/parts.js'
@@ -64,7 +64,9 @@ export async function mapRows(options: RowsOptions): Promise<void> {
     output.commit()
   } catch (error) {
     output.discard()
-    throw error
+    if (!isAbort(error)) throw error
+    const kept = options.output === '-' ? 'nothing is written' : `${options.output} is not written`
+    throw new AbortedError(`${done} of ${length} rows were done; ${kept}, as it would not be whole`, error)
   }
 }
 

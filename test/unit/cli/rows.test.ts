@@ -66,6 +66,21 @@ describe('mapRows', () => {
     expect(readFileSync(given.output, 'utf8')).toBe('old')
   })
 
+  it('says at Ctrl-C that what was done is not kept', async () => {
+    const controller = new AbortController()
+    const answer = async (rows: readonly InputRow[]): Promise<object[]> => {
+      controller.abort()
+      return rows.map(() => ({}))
+    }
+    const { signal } = controller
+    const given = options(
+      Array.from({ length: 300 }, () => 'good'),
+      { signal, answer },
+    )
+    await expect(mapRows(given)).rejects.toThrow(/^256 of 300 rows were done; \S+out.jsonl is not written, as it would/)
+    await expect(mapRows({ ...given, output: '-' })).rejects.toThrow(/^0 of 300 rows were done; nothing is written/)
+  })
+
   it('ends at Ctrl-C without output', async () => {
     const controller = new AbortController()
     controller.abort()
