@@ -127,7 +127,13 @@ export function fromNative(error: unknown): unknown {
   const known = Object.hasOwn(nativeCodes, String(error.code)) ? nativeCodes[String(error.code)] : undefined
   if (!known) return error
   const { input, ...details } = known
-  return new (input ? InputError : VsgrpoError)(error.message, { ...details, cause: error })
+  return new (input ? InputError : VsgrpoError)(inBytes(error.message), { ...details, cause: error })
+}
+
+/** The CPU's allocator gives its place in the source and the bytes it did not get; other messages are as they are. */
+function inBytes(message: string): string {
+  const [, bytes] = /DefaultCPUAllocator: .*tried to allocate (\d+) bytes/.exec(message) ?? []
+  return bytes === undefined ? message : `out of memory: ${(Number(bytes) / 1e9).toFixed(1)} GB more are not to be had`
 }
 
 /** The candidate nearest to a mistyped name (edit distance up to a third of its length), or undefined. */

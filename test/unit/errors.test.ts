@@ -33,6 +33,13 @@ describe('errors', () => {
 })
 
 describe('fromNative', () => {
+  it('says of memory that the CPU does not have how much it was', () => {
+    const what =
+      "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 25600000000 bytes. Error code 12 (Cannot allocate memory)"
+    const thrown = Object.assign(new Error(what), { code: 'OUT_OF_MEMORY' })
+    expect(fromNative(thrown)).toMatchObject({ message: 'out of memory: 25.6 GB more are not to be had' })
+  })
+
   it.each(['BAD_CHECKPOINT', 'BAD_JSON'])('takes %s for bad input, with the cure', (code) => {
     const thrown = Object.assign(new Error('[m/config.json: rms_norm_eps] expected a number'), { code })
     expect(fromNative(thrown)).toBeInstanceOf(InputError)

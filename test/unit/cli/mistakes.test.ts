@@ -115,6 +115,7 @@ describe('a reward', () => {
     expect(await told('gone.mjs#a')).toMatch(/there is no file gone\.mjs; a path starts from the configuration/)
     expect(await told('rows.jsonl#a')).toMatch(/expected a module \(\.mjs, \.js\) .* got rows\.jsonl; write/)
     expect(await told('folder/')).toMatch(/expected a module .* got folder; write/)
+    expect(await mistake('grpo', grpo(), '--reward-funcs', 'zzz')).toMatch(/overlong:512:128\. A reward of your own/)
     expect(await told('broken.mjs#a')).toMatch(
       /cannot load broken\.mjs: .*\. Fix the file; node broken\.mjs shows more\.$/,
     )

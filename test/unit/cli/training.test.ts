@@ -271,4 +271,20 @@ describe('vsgrpo generate and score', () => {
     expect(printed.err).toMatch(/long.jsonl:1: the prompt has 100 tokens, the model allows 64/)
     expect(existsSync(output)).toBe(false)
   })
+
+  it('refuse answers that are longer than the model allows, before memory is asked for', async () => {
+    const words = ['--model', join(dir, 'model'), '--input', join(dir, 'rows.jsonl'), '--max-new-tokens', '100000000']
+    expect(await cli('generate', ...words)).toBe(2)
+    expect(printed.err).toMatch(/^error: --max-new-tokens 100000000: the model allows 64 tokens, .*; give fewer\n$/)
+  })
+
+  it('say at Ctrl-C that nothing is kept', async () => {
+    const output = join(dir, 'out.jsonl')
+    const rows = Array.from({ length: 3000 }, () => JSON.stringify({ messages: [{ role: 'user', content: 'a' }] }))
+    put('many.jsonl', rows.join('\n'))
+    setTimeout(() => process.emit('SIGINT'), 100)
+    const words = ['--model', join(dir, 'model'), '--input', join(dir, 'many.jsonl'), '--output', output]
+    expect(await cli('generate', ...words)).toBe(130)
+    expect(printed.err).toMatch(/interrupted: \d+ of 3000 rows were done; \S+out.jsonl is not written, as it would/)
+  })
 })
