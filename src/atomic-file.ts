@@ -2,8 +2,19 @@
  * Files that are whole or not there: written beside their place under a temporary name, flushed, then renamed.
  * A failed write leaves an older file of that name as it was.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { errorCode, VsgrpoError } from './errors.js'
 
 /**
@@ -79,6 +90,16 @@ export function saving<T>(file: string, step: () => T): T {
   }
 }
 
+/** Throws the same where a file or folder of that name could not be made: before the work that would be lost. */
+export function checkWritable(file: string): void {
+  saving(file, () => accessSync(nearestFolder(file), constants.W_OK))
+}
+
+function nearestFolder(path: string): string {
+  const folder = resolve(path)
+  return existsSync(folder) || dirname(folder) === folder ? folder : nearestFolder(dirname(folder))
+}
+
 const cures: Record<string, string> = {
   ENOSPC: 'the disk is full: free some space and go on with --resume; what was saved before is whole',
   EDQUOT: 'the disk quota is used up: free some space and go on with --resume; what was saved before is whole',
@@ -101,9 +122,19 @@ const inWords: Record<string, string> = {
 export function savingError(file: string, error: unknown): VsgrpoError {
   const cause = error instanceof Error ? error.message : String(error)
   const words = Object.keys(inWords).find((text) => cause.endsWith(text))
-  const code = words ? inWords[words] : errorCode(error)
+  const code = words ? inWords[words] : (errorCode(error) === 'ENOENT' && refusal(file)) || errorCode(error)
   return new VsgrpoError(`cannot write ${file}: ${(code && cures[code]) || cause}`, {
     code: 'ERR_VSGRPO_SAVE',
     cause: error,
   })
+}
+
+/** Node says of folders that cannot be made on a read-only disk that they are not there. */
+function refusal(file: string): string | undefined {
+  try {
+    accessSync(nearestFolder(file), constants.W_OK)
+    return undefined
+  } catch (error) {
+    return errorCode(error)
+  }
 }

@@ -98,13 +98,17 @@ export function isAbort(error: unknown): boolean {
   return error instanceof AbortedError || error.name === 'AbortError' || code === 'ABORTED'
 }
 
+const badCheckpoint = {
+  code: 'ERR_VSGRPO_CHECKPOINT',
+  hint: 'Fetch the model again, or name the folder that these files belong to.',
+  input: true,
+} as const
+
 /** What the addon's codes mean: bad input, or a failure, and the cure that goes with it. */
 const nativeCodes: Readonly<Record<string, { code: ErrorCode; hint?: string; input?: true }>> = {
-  BAD_CHECKPOINT: {
-    code: 'ERR_VSGRPO_CHECKPOINT',
-    hint: 'Fetch the model again, or name the folder that these files belong to.',
-    input: true,
-  },
+  BAD_CHECKPOINT: badCheckpoint,
+  // The engine reads no JSON but a checkpoint's.
+  BAD_JSON: badCheckpoint,
   IO: { code: 'ERR_VSGRPO_SAVE', hint: 'Free some space or choose another folder; what was saved before is whole.' },
   OUT_OF_MEMORY: {
     code: 'ERR_VSGRPO_OOM',
@@ -123,7 +127,13 @@ export function fromNative(error: unknown): unknown {
   const known = Object.hasOwn(nativeCodes, String(error.code)) ? nativeCodes[String(error.code)] : undefined
   if (!known) return error
   const { input, ...details } = known
-  return new (input ? InputError : VsgrpoError)(error.message, { ...details, cause: error })
+  return new (input ? InputError : VsgrpoError)(inBytes(error.message), { ...details, cause: error })
+}
+
+/** The CPU's allocator gives its place in the source and the bytes it did not get; other messages are as they are. */
+function inBytes(message: string): string {
+  const [, bytes] = /DefaultCPUAllocator: .*tried to allocate (\d+) bytes/.exec(message) ?? []
+  return bytes === undefined ? message : `out of memory: ${(Number(bytes) / 1e9).toFixed(1)} GB more are not to be had`
 }
 
 /** The candidate nearest to a mistyped name (edit distance up to a third of its length), or undefined. */

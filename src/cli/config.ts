@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
 import { InputError, nearest, systemCause } from '../errors.js'
+import { isObject } from '../json.js'
 import { camelCase } from '../train/fields.js'
 import { cureOfForeign } from '../train/foreign-options.js'
 
@@ -31,6 +32,9 @@ interface Origin {
   readonly asWritten: boolean
 }
 
+/** Of an option without a value: a switch, unless the option is none. */
+export const bare = Symbol('no value')
+
 export class Config {
   private readonly settings = new Map<string, Setting>()
 
@@ -41,19 +45,25 @@ export class Config {
 
   /** The value under a path such as `model` or `args.learningRate`, or undefined. */
   get(path: string): unknown {
-    return this.settings.get(path)?.value
+    const value = this.settings.get(path)?.value
+    return value === bare ? true : value
   }
 
   /** All values below a path, by name: `section('args')`. */
   section(path: string): Record<string, unknown> {
     const prefix = `${path}.`
-    const below = [...this.settings].filter(([name]) => name.startsWith(prefix))
-    return Object.fromEntries(below.map(([name, { value }]) => [name.slice(prefix.length), value]))
+    const below = [...this.settings.keys()].filter((name) => name.startsWith(prefix))
+    return Object.fromEntries(below.map((name) => [name.slice(prefix.length), this.get(name)]))
   }
 
   /** `file:line: path`, or `--path`, to begin an error message with. */
   where(path: string): string {
     return this.settings.get(path)?.where ?? `${this.file}: ${path}`
+  }
+
+  /** What is wrong with the value of a path, for an error: what was not given is not said to be `true`. */
+  told(path: string, problem: string): string {
+    return this.settings.get(path)?.value === bare ? problem.replace(/got true\b/, 'got no value') : problem
   }
 
   /** A path in a value, made absolute: relative to the file, or to the working directory for one from the command line. */
@@ -64,12 +74,19 @@ export class Config {
   /** Sets a value after finding its name in the shape; a later setting wins, unless both stand in the file. */
   set(written: string, value: unknown, origin: Origin): void {
     const path = findPath(this.shape, written)
-    if (path === undefined) throw unknownName(this.shape, written, origin.where)
+    if (path === undefined) throw unknownName(this.shape, written, origin)
     const where = `${origin.where}${origin.asWritten ? written : path}`
     checkSection(shapeAt(this.shape, path), value, where)
     if (origin.twiceIsWrong && this.settings.has(path))
       throw new InputError(`${where} is set twice; remove one of them`)
+    this.dropOff(path)
     this.settings.set(path, { value, where, baseDir: origin.baseDir })
+  }
+
+  /** `lora: false` of the file does not outlive `--lora.r 8`. */
+  private dropOff(path: string): void {
+    const parent = path.split('.').slice(0, -1).join('.')
+    if (this.settings.get(parent)?.value === false) this.settings.delete(parent)
   }
 }
 
@@ -79,6 +96,13 @@ export function readConfig(file: string, overrides: readonly string[], shape: Sh
   const lines = new LineCounter()
   const document = parseDocument(readText(file), { lineCounter: lines })
   const [mistake] = document.errors
+  if (mistake?.code === 'MULTIPLE_DOCS')
+    throw new InputError(
+      `${file}:${mistake.linePos?.[0].line ?? 1}: expected one configuration, got another after ---`,
+      {
+        hint: 'Keep one of them in this file.',
+      },
+    )
   if (mistake)
     throw new InputError(
       `${file}:${mistake.linePos?.[0].line ?? 1}: not valid YAML: ${firstLine(mistake.message)}; one "name: value" a line, lists as [a, b], odd text in quotes`,
@@ -97,10 +121,18 @@ export function readConfig(file: string, overrides: readonly string[], shape: Sh
       asWritten: false,
     }),
   )
-  for (const [name, value] of parseOverrides(overrides)) {
+  for (const [name, value] of parseOverrides(overrides).flatMap(([name, value]) => [...spread(shape, name, value)])) {
     config.set(name, value, { where: '--', baseDir: process.cwd(), twiceIsWrong: false, asWritten: true })
   }
   return config
+}
+
+/** `--lora '{ r: 8 }'` is `--lora.r 8`, as in the file; what stood under the name itself is gone, such as a dataset's path. */
+function* spread(shape: Shape, name: string, value: unknown): Generator<readonly [string, unknown]> {
+  const path = findPath(shape, name)
+  if (path === undefined || !shapeAt(shape, path) || !isObject(value)) return yield [name, value]
+  yield [name, undefined]
+  for (const [key, below] of Object.entries(value)) yield* spread(shape, `${name}.${key}`, below)
 }
 
 /** `['--beta', '0.1', '--no-shuffle', '--lr=1']` as names and values; values are read as YAML reads them. */
@@ -111,14 +143,13 @@ export function parseOverrides(words: readonly string[]): [string, unknown][] {
     const match = /^--([a-zA-Z][\w.-]*)(?:=([\s\S]*))?$/.exec(word)
     if (!match?.[1])
       throw new InputError(`${word}: expected --name value; one configuration file comes first, then overrides`)
-    if (match[1] === 'resume') throw new InputError(`${word}: expected --resume alone; it takes no value`)
     const next = words[i + 1]
     if (match[2] !== undefined) found.push([match[1], parseValue(match[1], match[2])])
     else if (next !== undefined && !/^--[a-zA-Z]/.test(next)) {
       found.push([match[1], parseValue(match[1], next)])
       i++
     } else if (match[1].startsWith('no-')) found.push([match[1].slice(3), false])
-    else found.push([match[1], true])
+    else found.push([match[1], bare])
   }
   return found
 }
@@ -178,14 +209,15 @@ function shapeAt(shape: Shape, path: string): Shape | null {
 function checkSection(below: Shape | null, value: unknown, where: string): void {
   if (!below || 'path' in below || value === null || value === undefined || value === false) return
   const [first = '', ...others] = Object.keys(below)
+  const got = value === bare ? 'no value' : JSON.stringify(value)
   const names = others.length > 4 ? `${others.slice(0, 3).join(', ')}, …` : others.join(', ')
   throw new InputError(
-    `${where}: expected names and values, as in { ${first}: … }, got ${JSON.stringify(value)}; the others are ${names}`,
+    `${where}: expected names and values, as in { ${first}: … }, got ${got}; the others are ${names}`,
     { code: 'ERR_VSGRPO_CONFIG' },
   )
 }
 
-function unknownName(shape: Shape, written: string, where: string): InputError {
+function unknownName(shape: Shape, written: string, { where, asWritten }: Origin): InputError {
   const parts = written.split('.').map(camelCase)
   const last = parts.at(-1) ?? ''
   const siblings = shapeAt(shape, parts.slice(0, -1).join('.')) ?? shape
@@ -193,9 +225,15 @@ function unknownName(shape: Shape, written: string, where: string): InputError {
   const below = parts.length === 1 ? Object.keys(shape.args ?? {}) : []
   const close = nearest(last, [...names, ...below])
   const all = [names, below].filter(({ length }) => length > 0).map((some) => [...some].sort().join(', '))
+  const meant = close && asWritten ? `--${[...written.split('.').slice(0, -1), kebabCase(close)].join('.')}` : close
   const cure =
-    cureOfForeign(last) ?? (close ? `did you mean ${close}?` : `expected one of ${all.join('; or below args: ')}`)
+    cureOfForeign(last) ?? (meant ? `did you mean ${meant}?` : `expected one of ${all.join('; or below args: ')}`)
   return new InputError(`${where}${written}: there is no such option; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
+}
+
+/** `learningRate` as it is written on a command line. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
 function readText(file: string): string {

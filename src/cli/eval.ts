@@ -21,6 +21,7 @@ import {
 } from '../eval/index.js'
 import { type Answered, type AskModelOptions, askModel } from './eval-model.js'
 import { addModelOptions, addRequired, numberIn } from './options.js'
+import { checkOutputs } from './outputs.js'
 
 const subsets = ['full', 'debiased'] as const
 
@@ -84,6 +85,8 @@ export function register(program: Command): void {
 
 async function run(options: EvalOptions): Promise<void> {
   checkSource(options)
+  const { questions: file, predictions: given, prunedIds, trainQuestions } = options
+  checkOutputs({ '--output': options.output }, [file, given, prunedIds, trainQuestions])
   const questions = await loadQuestions(options)
   const training = options.trainQuestions ? await questionsOf(options.trainQuestions) : undefined
   const { name, predictions, settings } = await answersTo(questions, options)

@@ -1,11 +1,11 @@
 /** `vsgrpo generate`: prompts in, sampled answers out. */
 import type { Command } from 'commander'
-import { openDataset } from '../data/index.js'
+import { fromNative, InputError, VsgrpoError } from '../errors.js'
 import { interruptible } from '../interrupt.js'
 import { loadModel, type Policy } from '../policy.js'
 import type { Completion } from '../types.js'
 import { addModelOptions, addRequired, loadOptions, type ModelOptions, numberIn } from './options.js'
-import { checkLength, type InputRow, mapRows } from './rows.js'
+import { checkLength, type InputRow, mapRows, openInput } from './rows.js'
 
 interface GenerateOptions extends ModelOptions {
   readonly model: string
@@ -52,18 +52,37 @@ export function register(program: Command): void {
   addModelOptions(command).addHelpText('after', help).action(run)
 }
 
-async function run(options: GenerateOptions): Promise<void> {
-  const input = await openDataset(options.input)
+async function run(options: GenerateOptions, command: Command): Promise<void> {
+  const input = await openInput(options)
   const load = loadOptions(options)
   await interruptible(async (signal) => {
     const policy = await loadModel(options.model, load)
     try {
+      if (command.getOptionValueSource('maxNewTokens') === 'cli')
+        checkAnswerLength(options.maxNewTokens, policy.processor.maxPositions)
       const answer = (rows: readonly InputRow[]): Promise<object[]> => answerRows(policy, rows, options, signal)
       await mapRows({ input, processor: policy.processor, output: options.output, answer, signal })
+    } catch (error) {
+      throw withOwnCure(error)
     } finally {
       policy.dispose()
     }
   })
+}
+
+function checkAnswerLength(maxNewTokens: number, maxPositions: number): void {
+  if (maxNewTokens <= maxPositions) return
+  throw new InputError(
+    `--max-new-tokens ${maxNewTokens}: the model allows ${maxPositions} tokens, prompt and answer together; give fewer`,
+  )
+}
+
+/** The cure of memory that does not suffice names options of training. */
+function withOwnCure(thrown: unknown): unknown {
+  const error = fromNative(thrown)
+  if (!(error instanceof VsgrpoError) || error.code !== 'ERR_VSGRPO_OOM') return error
+  const hint = 'Lower --max-new-tokens or --num-generations, or use smaller frames.'
+  return new VsgrpoError(error.message, { code: error.code, hint, cause: error })
 }
 
 /** What each row is given depends on the seed and the row's number in the file, not on how the rows are batched. */

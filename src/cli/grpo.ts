@@ -52,12 +52,10 @@ function readWeights(config: Config, count: number): number[] | undefined {
   if (value === undefined || value === null) return undefined
   if (Array.isArray(value) && value.length === count && value.every((weight) => typeof weight === 'number'))
     return value
-  throw new InputError(
-    `${config.where('rewardWeights')}: expected one number per reward (${count}), got ${JSON.stringify(value)}`,
-    {
-      code: 'ERR_VSGRPO_CONFIG',
-    },
-  )
+  const problem = `expected one number per reward (${count}), got ${JSON.stringify(value)}`
+  throw new InputError(`${config.where('rewardWeights')}: ${config.told('rewardWeights', problem)}`, {
+    code: 'ERR_VSGRPO_CONFIG',
+  })
 }
 
 const help = `

@@ -1,6 +1,7 @@
 /** `vsgrpo plan`: what a run will need of memory and time, without starting it. */
 import { type Command, Option } from 'commander'
 import { InputError } from '../errors.js'
+import { endable } from '../interrupt.js'
 import { plan, table } from '../plan/index.js'
 import { type Config, readConfig, type Shape } from './config.js'
 import { describeTraining as dpo } from './dpo.js'
@@ -45,7 +46,7 @@ async function run(file: string, overrides: string[], options: PlanCommandOption
   const { algorithm, trainDataset, given } = await command.prepare(config)
   const memory = options.memory === undefined ? {} : { availableBytes: options.memory * 1e9 }
   const model = { ...modelOptions(config), model: modelName(config) }
-  const made = await plan({ ...model, ...memory, algorithm, trainDataset, args: given })
+  const made = await endable(() => plan({ ...model, ...memory, algorithm, trainDataset, args: given }))
   process.stdout.write(`${options.json ? JSON.stringify(made, null, 2) : table(made)}\n`)
   if (!made.memory.fits) process.exitCode = 1
 }

@@ -9,6 +9,7 @@ import { wordings } from '../data/questions/wording.js'
 import { type Definition, definitions, readScenes, type Scenes, vocabularies } from '../data/scenes/index.js'
 import { InputError, nearest } from '../errors.js'
 import { addRequired, numberIn } from './options.js'
+import { checkOutputs } from './outputs.js'
 
 interface QuestionsOptions extends Omit<BuildOptions, 'limits' | 'filters' | 'style'> {
   readonly scenes: readonly string[]
@@ -57,24 +58,26 @@ export function register(program: Command): void {
 
 function run(options: QuestionsOptions): void {
   if (options.answer === undefined) planOf(buildOptions(options))
-  const { labels, vocabulary } = options
+  const { labels, vocabulary, output, saveScenes } = options
+  checkOutputs({ '--output': output, '--save-scenes': saveScenes }, [...options.scenes, options.answer, labels])
   if (labels !== undefined && !existsSync(labels))
     throw new InputError(`--labels ${labels}: there is no such file; give scannetv2-labels.combined.tsv of ScanNet`)
   const scenes = readScenes(options.scenes, { labels, vocabulary, onProgress: sayEvery(5000) })
-  if (options.saveScenes !== undefined) {
-    writeAtomically(options.saveScenes, `${JSON.stringify(Object.fromEntries(scenes))}\n`)
+  if (saveScenes !== undefined) {
+    writeAtomically(saveScenes, `${JSON.stringify(Object.fromEntries(scenes))}\n`)
   }
   const rows = options.answer === undefined ? make(scenes, options) : answer(scenes, options.answer, options.definition)
   const text = rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-  if (options.output === '-') process.stdout.write(text)
-  else writeAtomically(options.output, text)
+  if (output === '-') process.stdout.write(text)
+  else writeAtomically(output, text)
 }
 
 function answer(scenes: Scenes, file: string, definition: Definition = 'benchmark'): readonly object[] {
   const answers = answerAll(readQuestions(file), scenes, definition)
   const unknown = answers.filter((row) => row.answer === null).length
-  say(`${answers.length - unknown} of ${answers.length} questions answered; the records cannot tell the others`)
-  return answers
+  const rest = unknown > 0 ? '; the records cannot tell the others' : ''
+  say(`${answers.length - unknown} of ${answers.length} questions answered${rest}`)
+  return answers.map(({ id, answer }) => ({ id, prediction: answer ?? '' }))
 }
 
 function make(scenes: Scenes, options: QuestionsOptions): readonly object[] {
@@ -149,11 +152,13 @@ function say(line: string): void {
 const help = `
 Output rows:  {"id", "dataset", "scene_name", "question_type", "question", "options", "ground_truth"}, VSI-Bench's fields;
               with --videos also messages, answer and completion.
-With --answer: {"id", "answer"} for rows {"id", "scene_name", "question", "options"}: metres and square metres to one
-              decimal, whole centimetres, the option's letter; null where the records cannot tell.
+With --answer: {"id", "prediction"}, as eval --predictions takes them, for rows {"id", "scene_name", "question", "options"}:
+              metres and square metres to one decimal, whole centimetres, the option's letter; "" where the records cannot
+              tell.
 Distances:    benchmark: between the closest sample points, as VSI-Bench's; exact: between the closest points of the boxes;
               paper: between the centres, as VSI-100k's.
 
 Example:
   vsgrpo questions --scenes scannet/scans --labels scannetv2-labels.combined.tsv --videos videos --output train.jsonl
-  vsgrpo questions --scenes meta_info_val.json --answer questions.jsonl --output answers.jsonl`
+  vsgrpo questions --scenes meta_info_val.json --answer questions.jsonl --output answers.jsonl
+  vsgrpo eval --benchmark vsi-bench --questions questions.jsonl --predictions answers.jsonl`

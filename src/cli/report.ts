@@ -1,6 +1,8 @@
 /** `vsgrpo report`: makes (or makes anew) the report of a run folder, or compares several. */
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { compareRuns, writeReport } from '../report/index.js'
+import { checkOutputs } from './outputs.js'
 
 interface ReportCommandOptions {
   readonly output?: string
@@ -18,7 +20,14 @@ export function register(program: Command): void {
     .action(run)
 }
 
+/** Files of a run folder that a report is made from. */
+const read = ['config.json', 'metrics.jsonl', 'completions.jsonl', 'run.json', 'summary.json', 'samples.json']
+
 async function run(runs: string[], { output, markdown }: ReportCommandOptions): Promise<void> {
+  checkOutputs(
+    { '--output': output },
+    runs.flatMap((run) => read.map((name) => join(run, name))),
+  )
   const [only] = runs
   const asMarkdown = markdown ?? /\.(md|markdown)$/i.test(output ?? '')
   if (only !== undefined && runs.length === 1 && !asMarkdown) {

@@ -1,5 +1,6 @@
 /** Rewards as a configuration names them: a built-in one, or a function exported by a file. */
 import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { InputError, messageOf, nearest } from '../errors.js'
 import {
@@ -12,6 +13,7 @@ import {
   relativeAccuracyReward,
   repetitionPenalty,
 } from '../rewards/index.js'
+import { packageRoot } from '../setup/paths.js'
 import { camelCase } from '../train/fields.js'
 import type { Config } from './config.js'
 
@@ -71,7 +73,7 @@ async function loadReward(name: unknown, config: Config): Promise<RewardFunc> {
   if (/[/\\#]|\.[cm]?[jt]s$/.test(name)) return importReward(name, config)
   const all = [...Object.keys(builtIn), ...Object.keys(withNumbers)]
   const close = nearest(name, all) ?? nearest(name.split(':')[0] ?? name, all)
-  const cure = close ? `did you mean ${close}?` : `there are ${Object.keys(builtIn).join(', ')}, overlong:512:128`
+  const cure = close ? `did you mean ${close}?` : `there are ${Object.keys(builtIn).join(', ')}, overlong:512:128.`
   throw wrong(config, `no built-in reward is called ${name}; ${cure} A reward of your own is ./file.mjs#name`)
 }
 
@@ -121,10 +123,18 @@ async function importFile(file: string, config: Config): Promise<object> {
     return typeof module === 'object' && module !== null ? module : {}
   } catch (error) {
     throw new InputError(`${config.where('rewardFuncs')}: cannot load ${file}: ${messageOf(error)}`, {
-      hint: `Fix the file; node ${file} shows more.`,
+      hint: cureOfImport(error, file),
       cause: error,
     })
   }
+}
+
+/** For a file that cannot be imported: a package that it lacks is no fault of the file. */
+export function cureOfImport(error: unknown, file: string): string {
+  const [, name] = /^Cannot find package '([^']+)'/.exec(messageOf(error)) ?? []
+  if (name === undefined) return `Fix the file; node ${file} shows more.`
+  const source = name === 'vsgrpo' ? packageRoot() : name
+  return `Install it where the file finds it: npm install --prefix ${dirname(file)} ${source}`
 }
 
 /** What the function takes and gives shows when it is called; a wrong result is reported with the example's id. */
@@ -133,5 +143,7 @@ function isReward(value: unknown): value is RewardFunc {
 }
 
 function wrong(config: Config, message: string): InputError {
-  return new InputError(`${config.where('rewardFuncs')}: ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
+  return new InputError(`${config.where('rewardFuncs')}: ${config.told('rewardFuncs', message)}`, {
+    code: 'ERR_VSGRPO_CONFIG',
+  })
 }

@@ -1,5 +1,6 @@
 /** `vsgrpo rooms`: furnished rooms as frames or films, with questions whose answers are known. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { checkWritable } from '../atomic-file.js'
 import { makeRooms, type QuestionKind, type RecipeName, recipes, roomKinds, writeRooms } from '../data/index.js'
 import { nearest } from '../errors.js'
 import { interruptible } from '../interrupt.js'
@@ -39,6 +40,7 @@ export function register(program: Command): void {
 
 async function run(options: RoomsCommandOptions): Promise<void> {
   const { output, format, tasks, ...rest } = options
+  checkWritable(output)
   let saidAt = Date.now()
   const onProgress = (done: number, total: number): void => {
     if (done < total && Date.now() - saidAt < 5000) return

@@ -2,14 +2,14 @@
  * Rows in, rows out, for `generate` and `score`: prompts are made and answered some hundred rows at a time, and the
  * output appears as a whole at the end, so that a bad row leaves nothing half-written.
  */
-import { existsSync, statSync } from 'node:fs'
 import { AtomicFile } from '../atomic-file.js'
-import type { Dataset } from '../data/index.js'
-import { AbortedError, InputError } from '../errors.js'
+import { type Dataset, openDataset } from '../data/index.js'
+import { AbortedError, InputError, isAbort } from '../errors.js'
 import { duration } from '../log/format.js'
 import { inParts } from '../policy/parts.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Example, Prompt } from '../types.js'
+import { checkOutputs } from './outputs.js'
 
 export interface InputRow {
   readonly index: number
@@ -32,6 +32,14 @@ export interface RowsOptions {
 }
 
 const sayEveryMs = 5000
+
+/** The rows to answer. Throws an InputError where the output would take the place of one of their files. */
+export async function openInput({ input, output }: { input: string; output: string }): Promise<Dataset> {
+  checkOutputs({ '--output': output }, [input])
+  const dataset = await openDataset(input)
+  checkOutputs({ '--output': output }, dataset.files ?? [])
+  return dataset
+}
 
 /** Reads, answers and writes every row. */
 export async function mapRows(options: RowsOptions): Promise<void> {
@@ -56,7 +64,9 @@ export async function mapRows(options: RowsOptions): Promise<void> {
     output.commit()
   } catch (error) {
     output.discard()
-    throw error
+    if (!isAbort(error)) throw error
+    const kept = options.output === '-' ? 'nothing is written' : `${options.output} is not written`
+    throw new AbortedError(`${done} of ${length} rows were done; ${kept}, as it would not be whole`, error)
   }
 }
 
@@ -91,12 +101,7 @@ interface Output {
 
 /** stdout gets its rows at the end, all of them: a pipe must not see half a result either. */
 function openOutput(output: string): Output {
-  if (output !== '-') {
-    if (existsSync(output) && statSync(output).isDirectory()) {
-      throw new InputError(`--output ${output}: that is a folder; name a file, e.g. ${output}/out.jsonl`)
-    }
-    return new AtomicFile(output)
-  }
+  if (output !== '-') return new AtomicFile(output)
   const rows: string[] = []
   return {
     write: (text) => void rows.push(text),

@@ -6,7 +6,7 @@ import { InputError } from '../errors.js'
 import { isStrings } from '../json.js'
 import type { LoadModelOptions, LoraConfig } from '../policy.js'
 import { cacheDir } from '../setup/paths.js'
-import type { Config, Shape } from './config.js'
+import { type Config, kebabCase, type Shape } from './config.js'
 import { samplingNames, samplingOptions } from './sampling.js'
 
 const dataset: Shape = { path: null, mediaRoot: null, mediaDir: null, split: null, form: null, badRows: null }
@@ -104,7 +104,7 @@ export function locating<T>(config: Config, check: () => T): T {
     const [, group = '', name = '', rest = ''] = /^\[(\w+)\] (\w+): ([\s\S]*)$/.exec(error.message) ?? []
     const path = `${group}.${name}`
     if (config.get(path) === undefined) throw new InputError(`${config.file}: ${error.message}`, error)
-    throw new InputError(`${config.where(path)}: ${rest}`, error)
+    throw new InputError(`${config.where(path)}: ${config.told(path, rest)}`, error)
   }
 }
 
@@ -144,18 +144,14 @@ function choice<T extends string>(config: Config, name: string, values: readonly
 }
 
 function wrong(config: Config, name: string, message: string): InputError {
-  return new InputError(`${config.where(name)}: ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
+  return new InputError(`${config.where(name)}: ${config.told(name, message)}`, { code: 'ERR_VSGRPO_CONFIG' })
 }
 
 function missing(config: Config, name: string, what: string): InputError {
   return new InputError(
-    `${config.file}: ${name} is missing: expected ${what}; add it to the file or give --${kebab(name)}`,
+    `${config.file}: ${name} is missing: expected ${what}; add it to the file or give --${kebabCase(name)}`,
     {
       code: 'ERR_VSGRPO_CONFIG',
     },
   )
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

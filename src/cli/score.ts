@@ -1,11 +1,11 @@
 /** `vsgrpo score`: prompts with completions in, log-probabilities of the completions' tokens out. */
 import type { Command } from 'commander'
-import { type Dataset, openDataset } from '../data/index.js'
+import type { Dataset } from '../data/index.js'
 import { InputError } from '../errors.js'
 import { interruptible } from '../interrupt.js'
 import { loadModel, type Policy } from '../policy.js'
 import { addModelOptions, addRequired, loadOptions, type ModelOptions } from './options.js'
-import { checkLength, type InputRow, mapRows } from './rows.js'
+import { checkLength, type InputRow, mapRows, openInput } from './rows.js'
 
 interface ScoreOptions extends ModelOptions {
   readonly model: string
@@ -26,7 +26,7 @@ export function register(program: Command): void {
 }
 
 async function run(options: ScoreOptions): Promise<void> {
-  const input = await openDataset(options.input)
+  const input = await openInput(options)
   checkCompletions(input)
   const load = loadOptions(options)
   await interruptible(async (signal) => {

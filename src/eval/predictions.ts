@@ -48,5 +48,11 @@ function readPrediction(value: unknown, where: string): { id: string; text: stri
   if (typeof prediction === 'string' || typeof prediction === 'number') {
     return { id: String(readId(id, where)), text: String(prediction) }
   }
+  if (prediction === undefined) {
+    const columns = Object.keys(value).slice(0, 8).join(', ')
+    throw dataError(
+      `${where}: expected { "id", "prediction" }, got ${columns || 'nothing'}; the answer goes under "prediction"`,
+    )
+  }
   throw dataError(`${where}: prediction: expected a text, got ${shown(prediction)}; write "" where there is no answer`)
 }

@@ -107,17 +107,25 @@ async function withModel<T>(
   shape: ModelShape,
   measure: (model: NativeModel, shape: ModelShape) => Promise<T>,
 ): Promise<T> {
+  const model = await loadBlank(engine, shape, load)
+  try {
+    return await measure(model, shape)
+  } finally {
+    model.dispose()
+  }
+}
+
+/** The model's folder is gone when it is loaded, and also when the process ends meanwhile. */
+async function loadBlank(engine: Engine, shape: ModelShape, load: LoadOptions): Promise<NativeModel> {
   const dir = mkdtempSync(join(tmpdir(), 'vsgrpo-plan-'))
+  const remove = () => rmSync(dir, { recursive: true, force: true })
+  process.on('exit', remove)
   try {
     writeBlankModel(dir, shape)
-    const model = await engine.Model.load(dir, load)
-    try {
-      return await measure(model, shape)
-    } finally {
-      model.dispose()
-    }
+    return await engine.Model.load(dir, load)
   } finally {
-    rmSync(dir, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
 }
 

@@ -56,12 +56,19 @@ export async function readShape(dir: string): Promise<ModelShape> {
   const text = section(config, 'text_config') ?? config
   const size = (field: string) => positive(text, field, file)
   const [hidden, heads] = [size('hidden_size'), size('num_attention_heads')]
+  const kvHeads = size('num_key_value_heads')
+  const headDim = hidden / heads
+  if (!Number.isInteger(headDim) || heads % kvHeads !== 0)
+    throw checkpointError(
+      `${file}: hidden_size ${hidden} must divide by num_attention_heads ${heads}, and that by num_key_value_heads ${kvHeads}`,
+    )
+  checkRope(text, headDim, file)
   return {
     hidden,
     heads,
     layers: size('num_hidden_layers'),
-    kvHeads: size('num_key_value_heads'),
-    headDim: hidden / heads,
+    kvHeads,
+    headDim,
     intermediate: size('intermediate_size'),
     vocabulary: size('vocab_size'),
     tied: config.tie_word_embeddings === true || text.tie_word_embeddings === true,
@@ -69,15 +76,28 @@ export async function readShape(dir: string): Promise<ModelShape> {
   }
 }
 
+/** Positions of three kinds share the halves of a head; what else the engine wants of them it says when it loads the model. */
+function checkRope(text: JsonObject, headDim: number, file: string): void {
+  const rope = section(text, 'rope_parameters') ?? section(text, 'rope_scaling')
+  const sections = rope?.mrope_section
+  const half = Array.isArray(sections) ? sections.reduce((sum, part) => sum + part, 0) : Math.ceil(headDim / 2)
+  if (2 * half === headDim) return
+  throw checkpointError(
+    `${file}: mrope_section must sum to half of hidden_size / num_attention_heads = ${headDim}, got ${half}`,
+  )
+}
+
 function readVision(vision: JsonObject, file: string): VisionShape {
   const size = (field: string, fallback?: number) =>
     vision[field] === undefined && fallback !== undefined ? fallback : positive(vision, field, file)
   const ratio = typeof vision.mlp_ratio === 'number' ? vision.mlp_ratio : 4
-  const width = size('embed_dim')
+  const [width, heads] = [size('embed_dim'), size('num_heads')]
+  if (width % (4 * heads) !== 0)
+    throw checkpointError(`${file}: embed_dim ${width} / num_heads ${heads} must be a multiple of 4`)
   return {
     depth: size('depth'),
     width,
-    heads: size('num_heads'),
+    heads,
     mlpWidth: Math.trunc(width * ratio),
     patchValues: size('in_channels', 3) * size('temporal_patch_size', 2) * size('patch_size', 14) ** 2,
     mergeUnit: size('spatial_merge_size', 2) ** 2,

@@ -1,7 +1,7 @@
 /** Images and videos to patches: read, decode, resize, cut; cached by content. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { InputError, messageOf } from '../errors.js'
+import { errorCode, InputError, systemCause } from '../errors.js'
 import { native, type PatchifyOptions } from '../native.js'
 import type { Media } from '../types.js'
 import { byteValues } from './byte-values.js'
@@ -171,10 +171,18 @@ async function readBytes(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file)
   } catch (error) {
-    const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    throw new InputError(`${file}: ${gone ? 'file not found' : `cannot be read (${messageOf(error)})`}`, {
-      hint: "Paths in messages are relative to the data file's folder.",
-      cause: error,
-    })
+    // A data file's folder stands before it by now, and its slashes are one.
+    const [, scheme, rest] = /(?:^|\/)(https?|s3|gs|hf):\/+(.*)$/.exec(file) ?? []
+    if (scheme)
+      throw unread(`${scheme}://${rest}: media are not read from URLs`, 'Download it, and name the file.', error)
+    if (errorCode(error) === 'ENOENT')
+      throw unread(`${file}: file not found`, "Paths in messages are relative to the data file's folder.", error)
+    if (errorCode(error) === 'EISDIR')
+      throw unread(`${file}: that is a folder`, 'Name a file in it; of a video also a list of its frames.', error)
+    throw unread(`${file}: cannot be read (${systemCause(error)})`, 'Paths start from the data file.', error)
   }
+}
+
+function unread(message: string, hint: string, cause: unknown): InputError {
+  return new InputError(message, { hint, cause })
 }

@@ -182,5 +182,6 @@ function idOf({ id }: RewardInput['example'], index: number): string | number {
 /** Never throws, whatever a reward gives. */
 function describe(value: unknown): string {
   if (typeof value === 'object' && value !== null) return `an object (${Object.prototype.toString.call(value)})`
-  return String(value)
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  return typeof value === 'bigint' ? `${value}n` : String(value)
 }

@@ -68,6 +68,12 @@ export async function findNvcc(env: NodeJS.ProcessEnv, toolkits: string = '/usr/
   )
 }
 
+/** Which compiler is taken, and that it is not the one that CUDACXX names. */
+export function nvccLine({ file, version }: Nvcc, { CUDACXX }: NodeJS.ProcessEnv): string {
+  const passedOver = CUDACXX && CUDACXX !== file ? `; CUDACXX=${CUDACXX} is no nvcc of CUDA ${CUDA_MAJOR}` : ''
+  return `nvcc of CUDA ${version}: ${file}${passedOver}`
+}
+
 /** What the user names first, then PATH, then where NVIDIA's packages put it. */
 function nvccPlaces(env: NodeJS.ProcessEnv, toolkits: string): string[] {
   const homes = [env.CUDA_HOME, env.CUDA_PATH].filter((home) => home !== undefined && home !== '')

@@ -64,27 +64,27 @@ export async function findLibtorch(
   env: NodeJS.ProcessEnv = process.env,
   places: { readonly unpacked: boolean } = { unpacked: true },
 ): Promise<Libtorch | undefined> {
-  if (env.VSGRPO_LIBTORCH) return fromEnvironment(env.VSGRPO_LIBTORCH)
+  if (env.VSGRPO_LIBTORCH) return namedLibtorch(env.VSGRPO_LIBTORCH)
   const unpacked = unpackedDir(env)
   if (places.unpacked && libtorchVersion(unpacked) === LIBTORCH_VERSION)
     return { dir: unpacked, version: LIBTORCH_VERSION, source: 'cache' }
   return fromPython(env)
 }
 
-function fromEnvironment(value: string): Libtorch {
+/** The libtorch that the user names; an InputError says how it was named. */
+export function namedLibtorch(value: string, option?: '--libtorch'): Libtorch {
+  const name = option ? `${option} ${value}` : `VSGRPO_LIBTORCH=${value}`
+  const leaveOut = `${option ? `leave ${option} out` : 'unset VSGRPO_LIBTORCH'} and let setup fetch one`
   for (const dir of [value, join(value, 'torch'), join(value, 'libtorch')]) {
     const version = libtorchVersion(dir)
     if (!version) continue
     if (isAtLeast(version, OLDEST_LIBTORCH)) return { dir: resolve(dir), version, source: 'VSGRPO_LIBTORCH' }
-    throw new InputError(
-      `VSGRPO_LIBTORCH=${value} holds libtorch ${version}; vsgrpo needs ${OLDEST_LIBTORCH} or newer`,
-      {
-        hint: 'Name a newer one, or unset VSGRPO_LIBTORCH and let setup fetch one.',
-      },
-    )
+    throw new InputError(`${name} holds libtorch ${version}; vsgrpo needs ${OLDEST_LIBTORCH} or newer`, {
+      hint: `Name a newer one, or ${leaveOut}.`,
+    })
   }
-  throw new InputError(`VSGRPO_LIBTORCH=${value} holds no libtorch (lib/libtorch_cpu.so and include/ATen/ATen.h)`, {
-    hint: 'Name the folder with include/ and lib/, or unset VSGRPO_LIBTORCH and let setup fetch one.',
+  throw new InputError(`${name} holds no libtorch (lib/libtorch_cpu.so and include/ATen/ATen.h)`, {
+    hint: `Name the folder with include/ and lib/, or ${leaveOut}.`,
   })
 }
 

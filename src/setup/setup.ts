@@ -4,10 +4,10 @@
  */
 import { VsgrpoError } from '../errors.js'
 import { buildAddon, buildTests } from './build.js'
-import { findCudaLibtorch, findNvcc } from './cuda.js'
+import { findCudaLibtorch, findNvcc, nvccLine } from './cuda.js'
 import { fetchCudaLibtorch } from './fetch-cuda.js'
 import { fetchLibtorch } from './fetch-libtorch.js'
-import { assertPlatform, findLibtorch, type Libtorch } from './libtorch.js'
+import { assertPlatform, findLibtorch, type Libtorch, namedLibtorch } from './libtorch.js'
 import { packageRoot } from './paths.js'
 import { run, tail } from './run.js'
 
@@ -38,15 +38,18 @@ export async function setup(options: SetupOptions = {}): Promise<SetupResult> {
   const { cuda = false, log = () => {}, progress = () => {} } = options
   const env = environment(options)
   assertPlatform()
+  if (options.libtorch !== undefined) namedLibtorch(options.libtorch, '--libtorch')
   const root = packageRoot()
   const clock = timer()
   // Before libtorch is fetched: without a compiler that would be for nothing.
   const nvcc = cuda ? await findNvcc(env) : undefined
-  if (nvcc) log(`nvcc of CUDA ${nvcc.version}: ${nvcc.file}`)
+  if (nvcc) log(nvccLine(nvcc, env))
   const found = await (cuda ? findCudaLibtorch(env) : findLibtorch(env))
   if (!found) log(cuda ? 'libtorch for CUDA: none found, fetching it (2.6 GB)' : 'libtorch: none found, fetching it')
   const libtorch = found ?? (await (cuda ? fetchCudaLibtorch : fetchLibtorch)({ env, log: progress }))
-  log(`libtorch ${libtorch.version} ${found ? `from ${libtorch.source}` : 'fetched'}: ${libtorch.dir} (${clock()})`)
+  log(
+    `libtorch ${libtorch.version} ${found ? `from ${options.libtorch === undefined ? libtorch.source : '--libtorch'}` : 'fetched'}: ${libtorch.dir} (${clock()})`,
+  )
 
   const build = { root, libtorch, nvcc, env, log: progress }
   const { file, built } = await buildAddon(build)

@@ -1,6 +1,6 @@
 /** Error classes, and the search for the nearest name. */
 import { describe, expect, it } from 'vitest'
-import { AbortedError, didYouMean, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
+import { AbortedError, didYouMean, fromNative, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
 
 describe('errors', () => {
   it('carry code, hint and cause', () => {
@@ -29,6 +29,21 @@ describe('errors', () => {
   it('tell an interruption from a failure', () => {
     expect([new AbortedError(), new DOMException('', 'AbortError')].every(isAbort)).toBe(true)
     expect([new Error('x'), 'ABORTED', undefined].some(isAbort)).toBe(false)
+  })
+})
+
+describe('fromNative', () => {
+  it('says of memory that the CPU does not have how much it was', () => {
+    const what =
+      "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 25600000000 bytes. Error code 12 (Cannot allocate memory)"
+    const thrown = Object.assign(new Error(what), { code: 'OUT_OF_MEMORY' })
+    expect(fromNative(thrown)).toMatchObject({ message: 'out of memory: 25.6 GB more are not to be had' })
+  })
+
+  it.each(['BAD_CHECKPOINT', 'BAD_JSON'])('takes %s for bad input, with the cure', (code) => {
+    const thrown = Object.assign(new Error('[m/config.json: rms_norm_eps] expected a number'), { code })
+    expect(fromNative(thrown)).toBeInstanceOf(InputError)
+    expect(fromNative(thrown)).toMatchObject({ message: thrown.message, code: 'ERR_VSGRPO_CHECKPOINT', cause: thrown })
   })
 })
 

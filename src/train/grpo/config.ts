@@ -76,7 +76,7 @@ const grpoFields = {
   /** Milliseconds that one call of a reward may take; unset = no limit. */
   rewardTimeout: positive(undefined),
   /** A reward that fails stops the run, or is counted and does not apply to its completion. */
-  onRewardError: choice('stop', ['stop', 'null']),
+  onRewardError: { ...choice('stop', ['stop', 'null']), read: (value) => (value === null ? 'null' : value) },
   /** Share of tokens, those of highest entropy, whose policy term counts; 1 = all. Costs a pass per step below 1. */
   topEntropyQuantile: number(1, 0, 1),
   /** Weight of the mean entropy, which the loss rewards; 0 = off. */

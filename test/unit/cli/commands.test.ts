@@ -40,6 +40,9 @@ describe('a mistake in the configuration of grpo', () => {
       'run.yaml:5: args.beta: expected a number >= 0, got "lots"',
     )
     expect(await grpo(good, '--learning-rate', 'fast')).toBe('--learning-rate: expected a number >= 0, got "fast"')
+    expect(await grpo(good, '--learning-rate')).toBe('--learning-rate: expected a number >= 0, got no value')
+    expect(await grpo(good, '--model')).toBe('--model: expected a text, got no value')
+    expect(await grpo(good, '--reward-weights')).toMatch(/one number per reward \(1\), got no value$/)
   })
   it('names the numbers that do not divide', async () => {
     expect(await grpo([...good, 'args: { numGenerations: 3 }'])).toMatch(
@@ -80,7 +83,15 @@ describe('a mistake in the configuration of grpo', () => {
     put('metrics.jsonl', '{"step":1}\n')
     for (const words of [[], ['--resume']]) {
       expect(await grpo(good, '--output-dir', dir, ...words)).toMatch(
-        /holds a run without a checkpoint to go on from: remove the folder, or give another --output-dir/,
+        /holds a run without a checkpoint to go on from: give another --output-dir/,
+      )
+    }
+    for (const name of ['failed-step-9', 'failed-step-10', 'step-11.77.tmp']) {
+      mkdirSync(join(dir, 'checkpoints', name), { recursive: true })
+    }
+    for (const words of [[], ['--resume']]) {
+      expect(await grpo(good, '--output-dir', dir, ...words)).toMatch(
+        /failed step: see the step again with --resume checkpoints\/failed-step-10, or give another --output-dir$/,
       )
     }
     mkdirSync(join(dir, 'checkpoints', 'step-1'), { recursive: true })

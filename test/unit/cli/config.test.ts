@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseOverrides, readConfig, type Shape } from '../../../src/cli/config.js'
+import { bare, parseOverrides, readConfig, type Shape } from '../../../src/cli/config.js'
 import { InputError } from '../../../src/errors.js'
 
 const shape: Shape = {
@@ -65,6 +65,18 @@ describe('readConfig', () => {
     expect(readConfig(write('lora: { r: 8 }\n'), [], shape).section('lora')).toEqual({ r: 8 })
     expect(readConfig(write('lora: false\n'), [], shape).get('lora')).toBe(false)
   })
+
+  it('takes names and values below a name from the command line, as from the file', () => {
+    const lora = (text: string, ...words: string[]) => {
+      const config = readConfig(write(text), words, shape)
+      return [config.get('lora'), config.section('lora')]
+    }
+    expect(lora('model: m\n', '--lora', '{ r: 8 }')).toEqual([undefined, { r: 8 }])
+    expect(lora('lora: { r: 4, alpha: 2 }\n', '--lora={ r: 8 }')).toEqual([undefined, { r: 8, alpha: 2 }])
+    expect(lora('lora: false\n', '--lora', '{ r: 8 }')).toEqual([undefined, { r: 8 }])
+    expect(lora('lora: false\n', '--lora.r', '8')).toEqual([undefined, { r: 8 }])
+    expect(readConfig(write('model: m\n'), ['--args', '{ learning_rate: 1 }'], shape).get('args.learningRate')).toBe(1)
+  })
 })
 
 describe('a mistake in a configuration', () => {
@@ -81,8 +93,14 @@ describe('a mistake in a configuration', () => {
   })
   it('is told when it stands on the command line', () => {
     expect(mistake('model: m\n', ['--num-generation', '4'])).toBe(
-      '--num-generation: there is no such option; did you mean numGenerations?',
+      '--num-generation: there is no such option; did you mean --num-generations?',
     )
+    expect(mistake('model: m\n', ['--lora.alpa', '4'])).toBe(
+      '--lora.alpa: there is no such option; did you mean --lora.alpha?',
+    )
+    expect(mistake('model: m\n', ['--lora', '{ alpa: 4 }'])).toMatch(/^--lora.alpa: .*; did you mean --lora.alpha\?$/)
+    expect(mistake('model: m\n', ['--lora', '8'])).toMatch(/^--lora: expected names and values, as in .*, got 8/)
+    expect(mistake('model: m\n', ['--lora'])).toMatch(/^--lora: expected names and values, as in .*, got no value/)
   })
   it('is told when a name stands twice in two ways of writing', () => {
     expect(mistake('args:\n  learning_rate: 1\n  learningRate: 2\n')).toBe(
@@ -91,6 +109,9 @@ describe('a mistake in a configuration', () => {
   })
   it('is told with its line when the YAML is broken', () => {
     expect(mistake('model: m\nargs:\n  beta: [1, 2\nlora: 3\n')).toMatch(/^\/run.yaml:\d: not valid YAML: /)
+  })
+  it('is told when there is a second document', () => {
+    expect(mistake('a: 1\n---\nb: 2\n')).toBe('/run.yaml:2: expected one configuration, got another after ---')
   })
   it('is told when a tab indents', () => {
     expect(mistake('args:\n\tbeta: 1\n')).toMatch(/^\/run.yaml:2: not valid YAML: .*[Tt]ab/)
@@ -118,7 +139,7 @@ describe('parseOverrides', () => {
   it('reads numbers, switches, lists and negative numbers', () => {
     expect(parseOverrides(['--a', '-1', '--b', '--no-c', '--d=[1, x]', '--e', '1e-6', '--f', 'true'])).toEqual([
       ['a', -1],
-      ['b', true],
+      ['b', bare],
       ['c', false],
       ['d', [1, 'x']],
       ['e', 1e-6],

@@ -72,7 +72,7 @@ describe('a configuration', () => {
     )
     expect(await mistake('grpo', grpo('args: [1]'))).toMatch(/args: expected names and values, .* got \[1\]/)
     expect(await mistake('grpo', grpo('lora: 16'))).toMatch(/lora: expected names and values, as in \{ r: … \}, got 16/)
-    expect(await mistake('grpo', grpo(), '--lora')).toMatch(/^--lora: expected names and values, .* got true/)
+    expect(await mistake('grpo', grpo(), '--lora')).toMatch(/^--lora: expected names and values, .* got no value/)
     expect(await mistake('grpo', grpo('sampling: 4'))).toMatch(/sampling: expected names and values/)
     expect(await mistake('dpo', put('dpo.yaml', base.join('\n')))).toBe(
       'rows.jsonl:1: chosen, rejected: expected two answers, got a question with its answer; ' +
@@ -93,7 +93,10 @@ describe('a configuration', () => {
   it('is overridden by options that errors repeat as they were written', async () => {
     expect(await mistake('grpo', grpo(), '--learning-rate', 'fast')).toMatch(/^--learning-rate: expected a number/)
     expect(await mistake('grpo', grpo(), '--args.beta', '-1')).toMatch(/^--args\.beta: expected a number/)
-    expect(await mistake('grpo', grpo(), '--resume=3')).toBe('--resume=3: expected --resume alone; it takes no value')
+    for (const words of [['--resume=3'], ['--resume', grpo()]]) {
+      expect(await mistake('grpo', grpo(), ...words)).toMatch(/Expected the folder of a checkpoint, or nothing for/)
+    }
+    expect(await mistake('grpo', grpo(), '--resume', dir)).toMatch(/is not a checkpoint of a run: cannot read/)
   })
 
   it('whose outputDir is a file is refused before the model is read', async () => {
@@ -112,6 +115,7 @@ describe('a reward', () => {
     expect(await told('gone.mjs#a')).toMatch(/there is no file gone\.mjs; a path starts from the configuration/)
     expect(await told('rows.jsonl#a')).toMatch(/expected a module \(\.mjs, \.js\) .* got rows\.jsonl; write/)
     expect(await told('folder/')).toMatch(/expected a module .* got folder; write/)
+    expect(await mistake('grpo', grpo(), '--reward-funcs', 'zzz')).toMatch(/overlong:512:128\. A reward of your own/)
     expect(await told('broken.mjs#a')).toMatch(
       /cannot load broken\.mjs: .*\. Fix the file; node broken\.mjs shows more\.$/,
     )

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { register } from '../../../src/cli/questions.js'
 import { makeRooms, writeRooms } from '../../../src/data/rooms/index.js'
+import { runCli } from '../../printed.js'
 import { labelTable, writeScan } from '../data/scenes/scan-fixture.js'
 
 const rooms = mkdtempSync(join(tmpdir(), 'questions-rooms-'))
@@ -57,8 +58,8 @@ describe('vsgrpo questions', () => {
       ...['id', 'dataset', 'scene_name', 'question_type', 'question', 'options', 'ground_truth'],
     ])
     const said = await questions('--scenes', meta, '--answer', join(dir, 'q.jsonl'), ...out('a.jsonl'))
-    expect(said).toContain(`${made.length} of ${made.length} questions answered`)
-    expect(rowsOf('a.jsonl')).toEqual(made.map(({ id, ground_truth }) => ({ id, answer: ground_truth })))
+    expect(said).toMatch(`${made.length} of ${made.length} questions answered\n`)
+    expect(rowsOf('a.jsonl')).toEqual(made.map(({ id, ground_truth }) => ({ id, prediction: ground_truth })))
   })
 
   it('answers the questions that came with the rooms, and null for other scenes', async () => {
@@ -66,15 +67,26 @@ describe('vsgrpo questions', () => {
     const other = JSON.stringify({ id: 'x', scene_name: 'elsewhere', question: 'How many bed(s) are in this room?' })
     writeFileSync(join(dir, 'q.jsonl'), `${given}${other}\n`)
     const flags = ['--answer', join(dir, 'q.jsonl'), '--definition', 'exact']
-    await questions('--scenes', meta, ...flags, ...out('a.jsonl'))
+    const answered = await questions('--scenes', meta, ...flags, ...out('a.jsonl'))
+    expect(answered).toMatch(/questions answered; the records cannot tell the others\n/)
     const rows = given
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line))
     expect(rowsOf('a.jsonl')).toEqual([
-      ...rows.map((row) => ({ id: row.id, answer: row.ground_truth })),
-      { id: 'x', answer: null },
+      ...rows.map((row) => ({ id: row.id, prediction: row.ground_truth })),
+      { id: 'x', prediction: '' },
     ])
+  })
+
+  it('answers what eval scores, as the example of the paper says', async () => {
+    await questions('--scenes', meta, ...out('q.jsonl'))
+    await questions('--scenes', meta, '--answer', join(dir, 'q.jsonl'), ...out('a.jsonl'))
+    const scored = ['--questions', join(dir, 'q.jsonl'), '--predictions', join(dir, 'a.jsonl')]
+    const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    expect(await runCli('eval', '--benchmark', 'vsi-bench', ...scored)).toMatchObject({ code: 0, err: '' })
+    expect(String(written.mock.calls)).toMatch(/100\.0/)
+    written.mockRestore()
   })
 
   it('obeys tasks, caps, limits, styles, filters and seed', async () => {

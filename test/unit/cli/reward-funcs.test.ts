@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../../../src/cli/config.js'
-import { loadRewards } from '../../../src/cli/reward-funcs.js'
+import { cureOfImport, loadRewards } from '../../../src/cli/reward-funcs.js'
 import type { RewardFunc } from '../../../src/rewards/reward.js'
+import { packageRoot } from '../../../src/setup/paths.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'vsgrpo-reward-funcs-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -66,7 +67,7 @@ describe('a built-in reward by name', () => {
     ['format:thnk', 'no built-in reward is called format:thnk; did you mean format:think?'],
     ['accuracy:3', 'no built-in reward is called accuracy:3; did you mean accuracy?'],
     ['constructor', 'no built-in reward is called constructor; there are accuracy, relativeAccuracy'],
-    ['zzzzzzzz', 'length, repetition, overlong:512:128 A reward of your own is ./file.mjs#name'],
+    ['zzzzzzzz', 'length, repetition, overlong:512:128. A reward of your own is ./file.mjs#name'],
   ])('is refused when written %s', async (name, message) => {
     await expect(load(`["${name}"]`)).rejects.toThrow(message)
     await expect(load(`["${name}"]`)).rejects.toMatchObject({ code: 'ERR_VSGRPO_CONFIG' })
@@ -85,4 +86,13 @@ describe('a built-in reward by name', () => {
     const both = await load('[relativeAccuracy, relativeAccuracy:ratio, repetition:2, repetition:3]')
     expect(both).toHaveLength(4)
   })
+})
+
+it('a file that lacks a package is told where to install it', () => {
+  const lacks = (name: string) => new Error(`Cannot find package '${name}' imported from /my/reward.mjs`)
+  expect(cureOfImport(lacks('vsgrpo'), '/my/reward.mjs')).toBe(
+    `Install it where the file finds it: npm install --prefix /my ${packageRoot()}`,
+  )
+  expect(cureOfImport(lacks('zod'), '/my/reward.mjs')).toMatch(/npm install --prefix \/my zod$/)
+  expect(cureOfImport(new SyntaxError('Unexpected token'), '/my/reward.mjs')).toMatch(/^Fix the file; node \/my/)
 })

@@ -66,16 +66,27 @@ describe('mapRows', () => {
     expect(readFileSync(given.output, 'utf8')).toBe('old')
   })
 
+  it('says at Ctrl-C that what was done is not kept', async () => {
+    const controller = new AbortController()
+    const answer = async (rows: readonly InputRow[]): Promise<object[]> => {
+      controller.abort()
+      return rows.map(() => ({}))
+    }
+    const { signal } = controller
+    const given = options(
+      Array.from({ length: 300 }, () => 'good'),
+      { signal, answer },
+    )
+    await expect(mapRows(given)).rejects.toThrow(/^256 of 300 rows were done; \S+out.jsonl is not written, as it would/)
+    await expect(mapRows({ ...given, output: '-' })).rejects.toThrow(/^0 of 300 rows were done; nothing is written/)
+  })
+
   it('ends at Ctrl-C without output', async () => {
     const controller = new AbortController()
     controller.abort()
     const given = options(['good'], { signal: controller.signal })
     await expect(mapRows(given)).rejects.toThrow(AbortedError)
     expect(existsSync(given.output)).toBe(false)
-  })
-
-  it('says what to do when the output is a folder', async () => {
-    await expect(mapRows(options(['good'], { output: dir }))).rejects.toThrow(/that is a folder; name a file/)
   })
 })
 

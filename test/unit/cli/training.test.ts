@@ -1,5 +1,5 @@
 // The commands from end to end on a fake engine: train, Ctrl-C, resume, generate, score.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -121,6 +121,36 @@ describe('vsgrpo grpo', () => {
     expect(weights(parts)).toBe(weights(whole))
   })
 
+  it('goes on from the checkpoint that is named', async () => {
+    const file = join(dir, 'run.yaml')
+    expect(await cli('grpo', file, '--save-steps', '2')).toBe(0)
+    const checkpoint = join(dir, 'runs/run/checkpoints/step-2')
+    expect(await cli('grpo', file, '--max-steps', '4', '--resume', checkpoint)).toBe(0)
+    expect(printed.err).toContain('going on from step 2')
+    expect(steps('runs/run')).toEqual([1, 2, 3, 4])
+    const again = ['--beta', '0.5', '--resume', checkpoint, '--output-dir', join(dir, 'other')]
+    expect(await cli('grpo', file, ...again), printed.err).toBe(0)
+    expect(steps('other')).toEqual([3, 4, 5, 6])
+    expect(planned.asked.at(-1)).toMatchObject({ tokensPerMicroBatch: 77, beta: 0.5 })
+    expect(await cli('grpo', file, ...again)).toBe(2)
+    expect(printed.err).toMatch(/other already holds a run: go on with --resume/)
+  })
+
+  it('starts a run anew that ended in its first save, when asked to go on', async () => {
+    const file = join(dir, 'run.yaml')
+    expect(await cli('grpo', file)).toBe(0)
+    const [run, saved] = [join(dir, 'runs/run'), join(dir, 'runs/run/checkpoints')]
+    renameSync(join(saved, 'step-6'), join(saved, 'step-6.77.tmp'))
+    const facts = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'))
+    put('runs/run/run.json', JSON.stringify({ ...facts, step: 0, state: 'running' }))
+    expect(await cli('grpo', file)).toBe(2)
+    expect(printed.err).toMatch(/ended before its first checkpoint: start it anew with --resume, or give another/)
+    expect(await cli('grpo', file, '--resume')).toBe(0)
+    expect(printed.err).toMatch(/runs\/run: no checkpoint yet; the run starts anew/)
+    expect(readdirSync(saved)).toEqual(['step-6'])
+    expect(steps('runs/run')).toEqual([1, 2, 3, 4, 5, 6])
+  })
+
   it('exits with 1 and names the example when a reward throws, and keeps what was saved', async () => {
     put(
       'rewards.mjs',
@@ -130,6 +160,20 @@ describe('vsgrpo grpo', () => {
     expect(printed.err).toMatch(/error: .*first.*oh no/)
     expect(readdirSync(join(dir, 'runs/run/checkpoints'))).toContain('step-1')
     expect(steps('runs/run')).toContain(1)
+  })
+})
+
+describe('onRewardError null, as YAML reads it', () => {
+  it('counts the failures of a reward, from the command line and from the file', async () => {
+    put('rewards.mjs', "export const first = () => { throw new Error('oh no') }\n")
+    const file = join(dir, 'run.yaml')
+    expect(await cli('grpo', file, '--max-steps', '1')).toBe(1)
+    expect(printed.err).toContain("onRewardError 'null'")
+    const again = ['--max-steps', '1', '--output-dir']
+    expect(await cli('grpo', file, ...again, join(dir, 'a'), '--on-reward-error', 'null'), printed.err).toBe(0)
+    put('run.yaml', readFileSync(file, 'utf8').replace('maxSteps: 6', 'onRewardError: null'))
+    expect(await cli('grpo', file, ...again, join(dir, 'b')), printed.err).toBe(0)
+    expect(steps('b')).toContain(1)
   })
 })
 
@@ -226,5 +270,21 @@ describe('vsgrpo generate and score', () => {
     ).toBe(2)
     expect(printed.err).toMatch(/long.jsonl:1: the prompt has 100 tokens, the model allows 64/)
     expect(existsSync(output)).toBe(false)
+  })
+
+  it('refuse answers that are longer than the model allows, before memory is asked for', async () => {
+    const words = ['--model', join(dir, 'model'), '--input', join(dir, 'rows.jsonl'), '--max-new-tokens', '100000000']
+    expect(await cli('generate', ...words)).toBe(2)
+    expect(printed.err).toMatch(/^error: --max-new-tokens 100000000: the model allows 64 tokens, .*; give fewer\n$/)
+  })
+
+  it('say at Ctrl-C that nothing is kept', async () => {
+    const output = join(dir, 'out.jsonl')
+    const rows = Array.from({ length: 3000 }, () => JSON.stringify({ messages: [{ role: 'user', content: 'a' }] }))
+    put('many.jsonl', rows.join('\n'))
+    setTimeout(() => process.emit('SIGINT'), 100)
+    const words = ['--model', join(dir, 'model'), '--input', join(dir, 'many.jsonl'), '--output', output]
+    expect(await cli('generate', ...words)).toBe(130)
+    expect(printed.err).toMatch(/interrupted: \d+ of 3000 rows were done; \S+out.jsonl is not written, as it would/)
   })
 })

@@ -93,6 +93,29 @@ describe('readShape', () => {
       /'hidden_size' must be above 0/,
     )
   })
+
+  it.each([
+    [
+      { num_attention_heads: 5 },
+      'hidden_size 1536 must divide by num_attention_heads 5, and that by num_key_value_heads 2',
+    ],
+    [
+      { num_key_value_heads: 5 },
+      'hidden_size 1536 must divide by num_attention_heads 12, and that by num_key_value_heads 5',
+    ],
+    [
+      { hidden_size: 1500, rope_scaling: { mrope_section: [16, 24, 24] } },
+      'mrope_section must sum to half of hidden_size / num_attention_heads = 125, got 64',
+    ],
+    [{ hidden_size: 1500 }, 'mrope_section must sum to half of hidden_size / num_attention_heads = 125, got 63'],
+    [
+      { vision_config: { ...vision_config, num_heads: 3 } },
+      'vision_config: embed_dim 1280 / num_heads 3 must be a multiple of 4',
+    ],
+  ])('names the user’s own file for sizes that no model has: %j', async (wrong, told) => {
+    const dir = write({ ...published, vision_config, ...wrong })
+    await expect(readShape(dir)).rejects.toThrow(`${join(dir, 'config.json')}: ${told}`)
+  })
 })
 
 describe('writeBlankModel', () => {

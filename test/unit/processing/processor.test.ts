@@ -54,6 +54,18 @@ describe('Processor', () => {
     await expect(processor.prompt(foreign, { baseDir: dir })).rejects.toThrow(/config.json: not a readable image/)
   })
 
+  it('says that it reads no URL and no folder, and what to name instead', async () => {
+    const url = ask({ type: 'image', image: join(dir, 'https://example.org/a.png') })
+    await expect(processor.prompt(url, { where: 'a:1' })).rejects.toMatchObject({
+      message: 'a:1: https://example.org/a.png: media are not read from URLs',
+      hint: 'Download it, and name the file.',
+    })
+    await expect(processor.prompt(ask({ type: 'video', video: dir }))).rejects.toMatchObject({
+      message: expect.stringMatching(/: that is a folder$/),
+      hint: 'Name a file in it; of a video also a list of its frames.',
+    })
+  })
+
   it('refuses frames whose bytes do not fill their shape', async () => {
     const frames = [{ rgb: new Uint8Array(5), frames: 1, height: 2, width: 2 }]
     await expect(processor.prompt(ask({ type: 'image', image: '' }), { frames })).rejects.toThrow(

@@ -51,7 +51,8 @@ describe('combineRewards', () => {
     ['gives NaN', () => Number.NaN, 'gave NaN'],
     ['gives infinity', () => Number.POSITIVE_INFINITY, 'gave Infinity'],
     ['gives undefined', () => undefined as unknown as number, 'gave undefined'],
-    ['gives a text', () => '1' as unknown as number, 'gave 1'],
+    ['gives a text', () => '1' as unknown as number, 'gave "1"'],
+    ['gives a big number', () => 10n as unknown as number, 'gave 10n'],
   ] as [string, RewardFunc, string][])(
     'names reward, example and answer when a reward %s',
     async (_, faulty, message) => {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { addonFile } from '../../../src/setup/addon.js'
 import { buildFlags } from '../../../src/setup/build.js'
-import { cudaOf, cudaUnpackedDir, findCudaLibtorch, findNvcc } from '../../../src/setup/cuda.js'
+import { cudaOf, cudaUnpackedDir, findCudaLibtorch, findNvcc, nvccLine } from '../../../src/setup/cuda.js'
 import { diagnose } from '../../../src/setup/doctor.js'
 import { checkCuda } from '../../../src/setup/doctor-cuda.js'
 import { probeGpu } from '../../../src/setup/gpu.js'
@@ -123,6 +123,10 @@ describe('nvcc', () => {
     expect(await find({ PATH: `${join(folder, 'path')}` })).toEqual({ file: 'nvcc', version: '13.2' })
     const chosen = fakeNvcc('chosen', '13.3')
     expect((await find({ CUDACXX: chosen })).file).toBe(chosen)
+    expect(nvccLine({ file: chosen, version: '13.3' }, { CUDACXX: chosen })).toBe(`nvcc of CUDA 13.3: ${chosen}`)
+    expect(nvccLine({ file: 'nvcc', version: '13.2' }, { CUDACXX: '/nope' })).toBe(
+      'nvcc of CUDA 13.2: nvcc; CUDACXX=/nope is no nvcc of CUDA 13',
+    )
   })
 
   it('is missing with every place that was looked at, and what was there', async () => {

@@ -10,6 +10,7 @@ import {
   isAtLeast,
   LIBTORCH_VERSION,
   libtorchVersion,
+  namedLibtorch,
   parseVersionHeader,
   unpackedDir,
 } from '../../../src/setup/libtorch.js'
@@ -70,6 +71,12 @@ describe('finding libtorch', () => {
     const env = bareEnv({ VSGRPO_LIBTORCH: join(folder, 'site-packages') })
     fakeLibtorch(unpackedDir(env), LIBTORCH_VERSION)
     expect(await findLibtorch(env)).toEqual({ dir, version: '2.12.1', source: 'VSGRPO_LIBTORCH' })
+  })
+
+  it('speaks of --libtorch where that named it', () => {
+    expect(() => namedLibtorch(folder, '--libtorch')).toThrow(`--libtorch ${folder} holds no libtorch`)
+    const cure = 'Name the folder with include/ and lib/, or leave --libtorch out and let setup fetch one.'
+    expect(() => namedLibtorch(folder, '--libtorch')).toThrow(expect.objectContaining({ hint: cure }))
   })
 
   it('refuses a VSGRPO_LIBTORCH that is empty or too old, and says what to do', async () => {

@@ -151,7 +151,11 @@ export const damagedQuestions: readonly DamagedInput[] = [
     [{ id: 0, prediction: null }],
     'p.jsonl:1: prediction: expected a text, got null; write "" where there is no answer',
   ),
-  predicted('another column', [{ id: 0, answer: '1' }], 'p.jsonl:1: prediction: expected a text, got nothing'),
+  predicted(
+    'another column',
+    [{ id: 0, answer: '1' }],
+    'p.jsonl:1: expected { "id", "prediction" }, got id, answer; the answer',
+  ),
   predicted('no id', [{ prediction: '1' }], 'p.jsonl:1: id: expected a text or a number, got nothing'),
   predicted('texts for rows', ['"1"'], 'p.jsonl:1: expected { "id", "prediction" }, got "1"'),
   toAnswer('an id twice', { id: 0, scene_name: 's', question: 'a' }, 'a.jsonl:2: id: there are two questions 0'),
