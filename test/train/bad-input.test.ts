@@ -127,7 +127,7 @@ describe('grpo', () => {
       await run({ args: { learningRat: 1 } }),
       /config\.yaml:\d+: \S*learningRat: there is no such option; did you mean learningRate\?/,
     )
-    expectMistake(await run({}, '--num-generation', '4'), /--num-generation: .*did you mean numGenerations\?/)
+    expectMistake(await run({}, '--num-generation', '4'), /--num-generation: .*did you mean --num-generations\?/)
     expectMistake(await run({ modle: base }), /config\.yaml:\d+: modle: .*did you mean model\?/)
     expectMistake(await run({ rewardFuncs: ['acuracy'] }), /rewardFuncs.*acuracy; did you mean accuracy\?/)
   })
