@@ -1,12 +1,12 @@
 /**
  * The run folder as files: `config.json`, `metrics.jsonl`, `completions.jsonl` and `run.json` (when, how long, on what).
- * A new run starts the files anew; a resumed run first drops the rows past the step that it goes on from, so that no
- * step appears twice. Checkpoints in the folder are the trainer's.
+ * A new run starts the files anew, and those of a run that was there before move to `earlier-N`; a resumed run first drops the
+ * rows past the step that it goes on from, so that no step appears twice. Checkpoints in the folder are the trainer's.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { writeAtomically } from '../atomic-file.js'
+import { saving, writeAtomically } from '../atomic-file.js'
 import type { StartEvent, TrainEvent } from '../train/events.js'
 import { LineFile, truncateAfter } from './lines.js'
 import type { Reporter } from './reporter.js'
@@ -55,6 +55,7 @@ export function runFolder(dir: string, options: RunFolderOptions = {}): Reporter
     )
   }
   const start = (event: StartEvent): void => {
+    if (event.step === 0) saving(dir, () => setAside(dir))
     files = openFiles(dir, event.step)
     openedAt = now()
     facts = firstFacts(dir, event, new Date(openedAt).toISOString(), options.versions)
@@ -85,9 +86,22 @@ export function runFolder(dir: string, options: RunFolderOptions = {}): Reporter
   }
 }
 
+const runFiles = ['config.json', 'metrics.jsonl', 'completions.jsonl', 'run.json', 'report.html']
+
+/** Nothing that an earlier run has said is lost, where it said anything. */
+function setAside(dir: string): void {
+  if (!(statSync(join(dir, 'metrics.jsonl'), { throwIfNoEntry: false })?.size ?? 0)) return
+  let n = 1
+  while (existsSync(join(dir, `earlier-${n}`))) n++
+  mkdirSync(join(dir, `earlier-${n}`))
+  for (const name of runFiles) {
+    if (existsSync(join(dir, name))) renameSync(join(dir, name), join(dir, `earlier-${n}`, name))
+  }
+}
+
 function openFiles(dir: string, step: number): { metrics: LineFile; completions: LineFile } {
   const names = { metrics: join(dir, 'metrics.jsonl'), completions: join(dir, 'completions.jsonl') }
-  // A new run (step 0) keeps no row at all: -1, because an evaluation before the first step has step 0.
+  // A new run keeps no row at all: -1, because an evaluation before the first step has step 0.
   for (const file of Object.values(names)) truncateAfter(file, step === 0 ? -1 : step)
   return { metrics: new LineFile(names.metrics), completions: new LineFile(names.completions) }
 }

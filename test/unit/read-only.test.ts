@@ -3,8 +3,8 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, vi } from 'vitest'
-import { runCli } from '../printed.js'
 import { checkWritable, saving } from '../../src/atomic-file.js'
+import { runCli } from '../printed.js'
 
 const refused = vi.hoisted(() => ({ code: '' }))
 vi.mock('node:fs', async (importOriginal) => {

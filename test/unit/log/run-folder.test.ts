@@ -61,10 +61,15 @@ describe('runFolder', () => {
     ])
   })
 
-  it('starts anew when the run starts at step 0', () => {
-    play([{ type: 'start', config: {}, totalSteps: 1, step: 0 }, step(1)])
+  it('starts anew when the run starts at step 0, and keeps what earlier runs have said', () => {
+    for (const seed of [1, 2]) play([{ type: 'start', config: { seed }, totalSteps: 1, step: 0 }, step(1)])
     play([{ type: 'start', config: {}, totalSteps: 1, step: 0 }])
     expect(readLines(join(dir, 'metrics.jsonl'))).toEqual([])
+    for (const n of [1, 2]) {
+      const earlier = join(dir, `earlier-${n}`)
+      expect(JSON.parse(readFileSync(join(earlier, 'config.json'), 'utf8'))).toEqual({ seed: n })
+      expect(readLines(join(earlier, 'metrics.jsonl'))).toHaveLength(1)
+    }
   })
 
   it('adds up the seconds and sessions of a resumed run', () => {
