@@ -203,10 +203,10 @@ function learningRate<S extends Sample>(job: Job<S>, step: number): number {
 
 /** An evaluation; where it is the best of those after training steps, its weights are kept. */
 async function* evaluate<S extends Sample>(job: Job<S>, progress: Progress<S>): AsyncGenerator<TrainEvent> {
-  if (!job.evaluate) return
   const { step } = progress
-  const metrics = await job.evaluate()
+  const metrics = await job.evaluate?.()
   progress.isEvaluationDue = false
+  if (!metrics) return
   yield { type: 'eval', step, metrics }
   const { metricForBestModel: metric, greaterIsBetter = prefersGreater(metric ?? '') } = job.config
   if (!metric || !job.checkpoints || step === 0) return
