@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { extname, join, resolve } from 'node:path'
 import zlib from 'node:zlib'
 import { writeAtomically } from '../atomic-file.js'
-import { dataError, type InputError, messageOf } from '../errors.js'
+import { dataError, errorCode, type InputError, messageOf } from '../errors.js'
 import type { RawRow } from './rows.js'
 
 export interface ParquetOptions {
@@ -69,7 +69,7 @@ async function reading<T>(where: string, step: () => Promise<T>): Promise<T> {
   try {
     return await step()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') {
+    if (errorCode(error) === 'ENOENT') {
       throw dataError(`cannot read ${where}: no such file; give the path of a parquet file`, error)
     }
     const reason = messageOf(error)

@@ -3,7 +3,7 @@
  * `EarlyStoppingCallback`: the best value follows every improvement, however small; an evaluation that is not better than
  * it by more than `threshold` uses up patience.
  */
-import { InputError, nearest } from '../errors.js'
+import { didYouMean, InputError } from '../errors.js'
 import type { Metrics } from '../types.js'
 import type { TrainEvent } from './events.js'
 
@@ -32,9 +32,8 @@ export function evalMetric(metrics: Metrics, metric: string): number {
   const value = metrics[name]
   if (value !== undefined) return value
   const names = Object.keys(metrics)
-  const meant = nearest(name, names)
   throw new InputError(
-    `[metric] expected one of the evaluation's metrics ${names.join(', ')}, got ${metric}${meant ? `; did you mean ${meant}?` : ''}`,
+    `[metric] expected one of the evaluation's metrics ${names.join(', ')}, got ${metric}${didYouMean(name, names)}`,
     { code: 'ERR_VSGRPO_CONFIG' },
   )
 }
