@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@ namespace vsgrpo {
 namespace {
 
 constexpr size_t kMaxHeader = 100u << 20;
+constexpr int64_t kPieceBytes = 16 << 20;  // of a tensor that is converted while it is read
 
 at::ScalarType parse_dtype(const std::string& name, const std::string& where) {
   if (name == "F32") return at::kFloat;
@@ -100,34 +100,29 @@ std::string header_json(const NamedTensors& tensors, const std::map<std::string,
 
 }  // namespace
 
-SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  VS_CHECK(fd >= 0, "BAD_CHECKPOINT", "[", path, "] cannot be opened: ", std::strerror(errno));
-  struct stat info {};
-  ::fstat(fd, &info);
-  size_ = static_cast<size_t>(info.st_size);
-  if (size_ >= 8) map_ = static_cast<char*>(::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0));
-  ::close(fd);
-  VS_CHECK(size_ >= 8, "BAD_CHECKPOINT", "[", path, "] is not a safetensors file: ", size_, " bytes are too few");
-  VS_CHECK(map_ != MAP_FAILED, "IO", "[", path, "] cannot be mapped: ", std::strerror(errno));
-  try {
-    uint64_t header_bytes = 0;
-    std::memcpy(&header_bytes, map_, 8);
-    VS_CHECK(header_bytes <= kMaxHeader && header_bytes + 8 <= size_, "BAD_CHECKPOINT", "[", path,
-             "] is not a safetensors file or is cut short: its header claims ", header_bytes, " bytes of ", size_);
-    data_ = map_ + 8 + header_bytes;
-    parse_header(header_bytes);
-  } catch (...) {
-    ::munmap(map_, size_);
-    throw;
-  }
+InputFile::InputFile(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  VS_CHECK(descriptor_ >= 0, "BAD_CHECKPOINT", "[", path, "] cannot be opened: ", std::strerror(errno));
 }
 
-SafetensorsFile::~SafetensorsFile() { ::munmap(map_, size_); }
+InputFile::~InputFile() { ::close(descriptor_); }
 
-void SafetensorsFile::parse_header(size_t header_bytes) {
-  const Json header = Json::parse({map_ + 8, header_bytes}, path_);
-  const size_t data_bytes = size_ - 8 - header_bytes;
+SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path), file_(path) {
+  struct stat info {};
+  ::fstat(file_.descriptor(), &info);
+  const auto size = static_cast<size_t>(info.st_size);
+  VS_CHECK(size >= 8, "BAD_CHECKPOINT", "[", path, "] is not a safetensors file: ", size, " bytes are too few");
+  uint64_t header_bytes = 0;
+  read_bytes(&header_bytes, 0, 8);
+  VS_CHECK(header_bytes <= kMaxHeader && header_bytes + 8 <= size, "BAD_CHECKPOINT", "[", path,
+           "] is not a safetensors file or is cut short: its header claims ", header_bytes, " bytes of ", size);
+  std::string header(header_bytes, '\0');
+  read_bytes(header.data(), 8, header_bytes);
+  data_begin_ = 8 + header_bytes;
+  parse_header(header, size - data_begin_);
+}
+
+void SafetensorsFile::parse_header(const std::string& text, size_t data_bytes) {
+  const Json header = Json::parse(text, path_);
   std::vector<std::pair<size_t, size_t>> ranges;
   for (const auto& [name, value] : header.as_object(path_)) {
     if (name == "__metadata__") continue;
@@ -175,17 +170,36 @@ const SafetensorsFile::Entry& SafetensorsFile::entry(const std::string& name) co
   return it->second;
 }
 
-at::Tensor SafetensorsFile::view(const std::string& name) const {
-  const Entry& found = entry(name);
-  return at::from_blob(const_cast<char*>(data_ + found.begin), found.shape, at::TensorOptions().dtype(found.dtype));
+void SafetensorsFile::read_bytes(void* to, size_t from, size_t bytes) const {
+  char* at = static_cast<char*>(to);
+  while (bytes > 0) {
+    const ssize_t done = ::pread(file_.descriptor(), at, bytes, static_cast<off_t>(from));
+    if (done < 0 && errno == EINTR) continue;
+    VS_CHECK(done >= 0, "IO", "[", path_, "] cannot be read: ", std::strerror(errno));
+    VS_CHECK(done > 0, "BAD_CHECKPOINT", "[", path_, "] ended at byte ", from, " while it was read: it is shorter than when it was opened");
+    at += done, from += static_cast<size_t>(done), bytes -= static_cast<size_t>(done);
+  }
 }
 
-void SafetensorsFile::release(const std::string& name) const {
+at::Tensor SafetensorsFile::read(const std::string& name) const {
   const Entry& found = entry(name);
-  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  const size_t first = (static_cast<size_t>(data_ - map_) + found.begin + page - 1) / page * page;
-  const size_t last = (static_cast<size_t>(data_ - map_) + found.end) / page * page;
-  if (last > first) ::madvise(map_ + first, last - first, MADV_DONTNEED);
+  at::Tensor out = at::empty(found.shape, at::TensorOptions().dtype(found.dtype));
+  read_into(name, out);
+  return out;
+}
+
+void SafetensorsFile::read_into(const std::string& name, const at::Tensor& to) const {
+  const Entry& found = entry(name);
+  const at::Tensor flat = to.view(-1);
+  const size_t begin = data_begin_ + found.begin;
+  if (to.is_cpu() && to.scalar_type() == found.dtype) return read_bytes(flat.mutable_data_ptr(), begin, found.end - found.begin);
+  const int64_t size = c10::elementSize(found.dtype), most = kPieceBytes / size;
+  const at::Tensor piece = at::empty({std::min(most, flat.numel())}, at::TensorOptions().dtype(found.dtype));
+  for (int64_t first = 0; first < flat.numel(); first += most) {
+    const int64_t count = std::min(most, flat.numel() - first);
+    read_bytes(piece.mutable_data_ptr(), begin + static_cast<size_t>(first * size), static_cast<size_t>(count * size));
+    flat.narrow(0, first, count).copy_(piece.narrow(0, 0, count));
+  }
 }
 
 void write_safetensors(const std::string& path, const NamedTensors& tensors, const LastChange& change,

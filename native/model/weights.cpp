@@ -62,13 +62,11 @@ void load_weights(const std::string& dir, const std::string& file, const WeightS
       if (tied && name == "lm_head.weight") continue;
       const auto it = wanted.find(name);
       VS_CHECK(it != wanted.end(), "BAD_CHECKPOINT", "[", path, "] unexpected tensor ", stored, ": not part of this Qwen2-VL's config.json");
-      const at::Tensor tensor = source.view(stored);
-      VS_CHECK(tensor.sizes() == at::IntArrayRef(it->second->shape), "BAD_CHECKPOINT", "[", path, "] tensor ", stored, ": expected shape ",
-               shape_text(it->second->shape), ", got ", shape_text(tensor.sizes()));
-      VS_CHECK(at::isFloatingType(tensor.scalar_type()), "BAD_CHECKPOINT", "[", path, "] tensor ", stored, ": expected floating point, got ",
-               at::toString(tensor.scalar_type()));
-      it->second->view().copy_(tensor);
-      source.release(stored);
+      VS_CHECK(source.shape(stored) == at::IntArrayRef(it->second->shape), "BAD_CHECKPOINT", "[", path, "] tensor ", stored, ": expected shape ",
+               shape_text(it->second->shape), ", got ", shape_text(source.shape(stored)));
+      VS_CHECK(at::isFloatingType(source.dtype(stored)), "BAD_CHECKPOINT", "[", path, "] tensor ", stored, ": expected floating point, got ",
+               at::toString(source.dtype(stored)));
+      source.read_into(stored, it->second->view());
       wanted.erase(it);
     }
   }

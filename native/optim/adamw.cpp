@@ -86,20 +86,19 @@ void AdamW::load(const std::string& path) {
   at::NoGradGuard no_grad;
   const SafetensorsFile file(path);
   VS_CHECK(file.has("steps"), "BAD_CHECKPOINT", "[", path, "] is not an optimizer state: it has no steps");
-  // All is checked before anything is copied: a refused file changes nothing.
-  std::vector<std::pair<at::Tensor, at::Tensor>> copies;
+  // All is checked before anything is read: a refused file changes nothing.
+  std::vector<std::pair<std::string, at::Tensor>> wanted;
   for (const State& state : states_) {
     for (const auto& [name, to] : stored(state)) {
       VS_CHECK(file.has(name), "BAD_CHECKPOINT", "[", path, "] has no ", name, ": it belongs to another model or another LoRA set-up");
-      const at::Tensor from = file.view(name);
-      VS_CHECK(from.sizes() == to.sizes(), "BAD_CHECKPOINT", "[", path, "] ", name, " has another shape than in the model");
-      VS_CHECK(from.scalar_type() == to.scalar_type(), "BAD_CHECKPOINT", "[", path, "] ", name, " is kept as ", from.scalar_type(), ", not as ",
+      VS_CHECK(file.shape(name) == to.sizes(), "BAD_CHECKPOINT", "[", path, "] ", name, " has another shape than in the model");
+      VS_CHECK(file.dtype(name) == to.scalar_type(), "BAD_CHECKPOINT", "[", path, "] ", name, " is kept as ", file.dtype(name), ", not as ",
                to.scalar_type(), ": dtype and optimStateDtype must be those of the run that saved it");
-      copies.emplace_back(to, from);
+      wanted.emplace_back(name, to);
     }
   }
-  for (auto& [to, from] : copies) to.copy_(from);
-  steps_ = file.view("steps").item<int64_t>();
+  for (const auto& [name, to] : wanted) file.read_into(name, to);
+  steps_ = file.read("steps").item<int64_t>();
 }
 
 }  // namespace vsgrpo

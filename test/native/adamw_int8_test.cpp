@@ -43,11 +43,11 @@ struct Compared {
 // One moment of one parameter after a step, against bitsandbytes'.
 void compare_moment(const vsgrpo::SafetensorsFile& saved, const std::string& tensor, const at::Tensor& expected, const at::Tensor& absmax,
                     Compared& so_far) {
-  const at::Tensor values = saved.view(tensor);
+  const at::Tensor values = saved.read(tensor);
   REQUIRE(values.scalar_type() == expected.scalar_type());
   so_far.codes += values.numel();
   so_far.different += values.ne(expected).sum().item<int64_t>();
-  CHECK_LE(golden::relative(saved.view(tensor + "_absmax"), absmax), 1e-6);
+  CHECK_LE(golden::relative(saved.read(tensor + "_absmax"), absmax), 1e-6);
 }
 
 // Steps through the case and compares weights and moments with bitsandbytes' after each.
@@ -69,7 +69,7 @@ void follow(const Case& c, at::ScalarType gradients) {
           compare_moment(saved, kNames[i] + "." + moment, c[moment + at], c[moment + "_absmax" + at], compared);
         } else {
           // Too small for codes; 2e-5: see sizes_for in adamw.cpp.
-          CHECK_LE(golden::relative(saved.view(kNames[i] + "." + moment), c[moment + at]), 2e-5);
+          CHECK_LE(golden::relative(saved.read(kNames[i] + "." + moment), c[moment + at]), 2e-5);
         }
       }
     }
@@ -186,8 +186,8 @@ TEST_CASE("blocks without gradient, or with one too small for float32, stay fini
   const golden::TemporaryFolder folder;
   optimizer.save(file_in(folder));
   const vsgrpo::SafetensorsFile saved(file_in(folder));
-  CHECK(saved.view("w.m").eq(127).all().item<bool>());
-  CHECK_EQ(saved.view("w.m_absmax").max().item<float>(), 0.0f);
+  CHECK(saved.read("w.m").eq(127).all().item<bool>());
+  CHECK_EQ(saved.read("w.m_absmax").max().item<float>(), 0.0f);
 }
 
 TEST_CASE("training with 8-bit moments ends where it ends with float32 ones") {

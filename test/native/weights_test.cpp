@@ -33,7 +33,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 vsgrpo::NamedTensors weights() {
   const vsgrpo::SafetensorsFile file(golden::model_dir("tiny-a") + "/model.safetensors");
   vsgrpo::NamedTensors all;
-  for (const std::string& name : file.names()) all.emplace_back(name, file.view(name).clone());
+  for (const std::string& name : file.names()) all.emplace_back(name, file.read(name));
   return all;
 }
 
@@ -136,6 +136,6 @@ TEST_CASE("what is saved is what was loaded, under the published names") {
   const vsgrpo::SafetensorsFile saved(folder.path() + "/model.safetensors"), original(golden::model_dir("tiny-b") + "/model.safetensors");
   CHECK(saved.names() == original.names());
   for (const std::string& name : original.names()) {
-    CHECK_MESSAGE(saved.view(name).sizes() == original.view(name).sizes() && saved.view(name).equal(original.view(name)), name);
+    CHECK_MESSAGE(saved.read(name).sizes() == original.read(name).sizes() && saved.read(name).equal(original.read(name)), name);
   }
 }

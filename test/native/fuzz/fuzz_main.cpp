@@ -116,15 +116,13 @@ void read_tensors(const vsgrpo::SafetensorsFile& file, const Exact& bytes) {
   std::memcpy(&header_bytes, bytes.view().data(), 8);
   const auto header = vsgrpo::Json::parse(bytes.view().substr(8, header_bytes), "input");
   for (const std::string& name : file.names()) {
-    const at::Tensor tensor = file.view(name);
+    const at::Tensor tensor = file.read(name);
     const auto& offsets = header.find(name)->find("data_offsets")->as_array(name);
     const size_t begin = 8 + header_bytes + static_cast<size_t>(offsets[0].as_integer(name));
     const size_t end = 8 + header_bytes + static_cast<size_t>(offsets[1].as_integer(name));
     require(tensor.nbytes() == end - begin, "a tensor of another size than its bytes");
     if (begin == end) continue;
     require(std::memcmp(tensor.const_data_ptr(), bytes.view().data() + begin, end - begin) == 0, "other bytes than the file's");
-    file.release(name);
-    require(static_cast<const char*>(tensor.const_data_ptr())[0] == bytes.view()[begin], "lost bytes");
   }
 }
 

@@ -100,7 +100,7 @@ std::map<std::string, at::Tensor> reference(const std::vector<at::Tensor>& start
   optimizer.save(path);
   const vsgrpo::SafetensorsFile file(path);
   std::map<std::string, at::Tensor> out;
-  for (const std::string& name : file.names()) out[name] = file.view(name).clone();
+  for (const std::string& name : file.names()) out[name] = file.read(name);
   for (size_t i = 0; i < parameters.size(); ++i) out[kNames[i] + ".weight"] = parameters[i].value;
   return out;
 }
