@@ -87,7 +87,7 @@ export interface Generated {
   readonly ids: Int32Array
   /** [P * G + 1] */
   readonly offsets: Int32Array
-  /** Log-probability of each token at the sampling temperature. */
+  /** Of each token: `Completion.logps`. */
   readonly logps: Float32Array
   /** [P * G] 1 = ended by an end token, 0 = ran into maxNewTokens. */
   readonly stopped: Uint8Array

@@ -59,7 +59,11 @@ export interface Completion {
   readonly text: string
   /** [T], with the end token when the model stopped by itself. */
   readonly ids: Int32Array
-  /** [T] log-probabilities at the sampling temperature (at temperature 1 when greedy). */
+  /**
+   * [T] log-probability of each token under the distribution that it was drawn from: at the sampling temperature (1 when
+   * greedy), of what `repetitionPenalty`, `topK`, `topP` and `minP` leave. Without those rules it is the policy's own. vLLM's
+   * `processed_logprobs`, which TRL takes.
+   */
   readonly logps: Float32Array
   readonly finishReason: 'stop' | 'length'
 }

@@ -105,24 +105,21 @@ class Generation {
     scratch.resize(static_cast<size_t>(vocab));
     Completion& c = completion(row);
     const double u = uniform(options_.seeds[static_cast<size_t>(row)], c.ids.size());
-    const auto [token, lse] = options_.sampling.is_plain() ? draw_plain(logits, vocab, u, scratch) : draw_chosen(logits, vocab, row, u, scratch);
-    c.ids.push_back(static_cast<int32_t>(token));
-    c.logps.push_back(static_cast<float>(logits[token]) * inverse_temperature() - lse);
-    c.stopped = std::find(options_.eos_ids.begin(), options_.eos_ids.end(), token) != options_.eos_ids.end();
+    const Drawn drawn = options_.sampling.is_plain() ? draw_plain(logits, vocab, u, scratch) : draw_chosen(logits, vocab, row, u, scratch);
+    c.ids.push_back(static_cast<int32_t>(drawn.token));
+    c.logps.push_back(drawn.logp);
+    c.stopped = std::find(options_.eos_ids.begin(), options_.eos_ids.end(), drawn.token) != options_.eos_ids.end();
   }
 
-  // Log-probabilities are those at the sampling temperature over the whole vocabulary; greedy: at temperature 1.
-  float inverse_temperature() const { return options_.sampling.temperature == 0.0f ? 1.0f : 1.0f / options_.sampling.temperature; }
-
-  // From the whole distribution: one pass gives the token and the log-sum-exp.
+  // From the whole distribution. The placeholders, which are never drawn, count in the log-probability as in the trainer's.
   template <typename T>
   Drawn draw_plain(const T* logits, int64_t vocab, double u, std::vector<float>& scratch) const {
-    const float inverse_t = inverse_temperature();
+    const float inverse_t = 1.0f / options_.sampling.temperature;
     for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]) * inverse_t;
     std::array<float, 2> left_out = {-INFINITY, -INFINITY};
     for (size_t i = 0; i < forbidden_.size(); ++i) std::swap(left_out[i], scratch[static_cast<size_t>(forbidden_[i])]);
     Drawn drawn = draw_token(scratch, u);
-    drawn.lse += std::log1p(std::exp(left_out[0] - drawn.lse) + std::exp(left_out[1] - drawn.lse));
+    drawn.logp -= std::log1p(std::exp(left_out[0] - drawn.lse) + std::exp(left_out[1] - drawn.lse));
     return drawn;
   }
 
@@ -137,11 +134,10 @@ class Generation {
       seen.insert(seen.end(), ids.begin(), ids.end());
     }
     for (int64_t j = 0; j < vocab; ++j) scratch[static_cast<size_t>(j)] = static_cast<float>(logits[j]);
-    const float lse = row_lse(scratch.data(), vocab, 1.0f / inverse_temperature());
     if (sampling.temperature > 0) {
       for (const int32_t id : forbidden_) scratch[static_cast<size_t>(id)] = -INFINITY;
     }
-    return {sample_token(scratch, sampling, seen, u), lse};
+    return sample_token(scratch, sampling, seen, u);
   }
 
   Qwen2VL& model_;

@@ -24,7 +24,7 @@ struct GenerateOptions {
 
 struct Completion {
   std::vector<int32_t> ids;   // with the end token
-  std::vector<float> logps;   // at the sampling temperature (1 when greedy), over the whole vocabulary
+  std::vector<float> logps;   // under the distribution that each token was drawn from (Drawn)
   bool stopped = false;
 };
 

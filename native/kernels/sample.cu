@@ -1,6 +1,6 @@
 // One token of every row, drawn on the device: one block per row, no sort, no number that the host has to wait for. Where no
 // rule cuts anything off, the row is read once. The rules and their order, the random numbers and the inverse of the cumulative
-// distribution are those of native/ops/sample_token.cpp; the log-probability is that of native/ops/token_logps.cpp.
+// distribution are those of native/ops/sample_token.cpp, and so is the log-probability.
 #include <cfloat>
 
 #include "kernels/select.cuh"
@@ -127,28 +127,27 @@ struct Row {
   }
 };
 
-// The best ruled logit, the first of equals, and log-sum-exp of the raw ones.
+// Of the ruled logits: the best, the first of equals, and log-sum-exp.
 struct Summary {
   float best;
   int index;
-  LogSum raw;
+  LogSum all;
 };
 
 struct Merge {
   __device__ Summary operator()(const Summary& a, const Summary& b) const {
     const bool first = a.best > b.best || (a.best == b.best && a.index < b.index);
-    return {first ? a.best : b.best, first ? a.index : b.index, MergeLogSums()(a.raw, b.raw)};
+    return {first ? a.best : b.best, first ? a.index : b.index, MergeLogSums()(a.all, b.all)};
   }
 };
 
 template <typename Columns>
 __device__ Summary summarize(const Columns& row, Summary* scratch) {
   Summary s{kRemoved, INT32_MAX, {-FLT_MAX, 0}};
-  row.for_columns(0, row.vocab, static_cast<int>(threadIdx.x), kThreads, [&](int j, float logit) {
-    const float ruled = row.ruled(j, logit), z = logit * row.inverse_t;
-    if (ruled > s.best) s.best = ruled, s.index = j;
-    if (z > s.raw.top) s.raw.sum *= exp_fast(s.raw.top - z), s.raw.top = z;
-    s.raw.sum += exp_fast(z - s.raw.top);
+  row.for_ruled([&](int j, float z) {
+    if (z > s.best) s.best = z, s.index = j;
+    if (z > s.all.top) s.all.sum *= exp_fast(s.all.top - z), s.all.top = z;
+    s.all.sum += exp_fast(z - s.all.top);
   });
   return block_reduce<kThreads>(s, Merge(), scratch);
 }
@@ -221,6 +220,7 @@ struct Place {
   int piece;
   double before;  // sum of the pieces before it
   double target;
+  double whole;  // sum of all pieces
 };
 
 // By warp 0: the piece that holds the u-th share of all.
@@ -229,16 +229,16 @@ __device__ Place find_piece(const float* sums, int count, double u) {
   const int lane = static_cast<int>(threadIdx.x);
   double own = 0;
   for (int piece = lane * kOwn; piece < (lane + 1) * kOwn && piece < count; ++piece) own += sums[piece];
-  const double upto = summed_lanes(own), target = u * __shfl_sync(kAllLanes, upto, kWarp - 1);
+  const double upto = summed_lanes(own), whole = __shfl_sync(kAllLanes, upto, kWarp - 1), target = u * whole;
   const unsigned beyond = __ballot_sync(kAllLanes, upto > target), filled = __ballot_sync(kAllLanes, own > 0);
   // Rounding may put the target behind every piece: then the last that holds anything.
   const int owner = beyond ? __ffs(static_cast<int>(beyond)) - 1 : static_cast<int>(kWarp) - 1 - __clz(static_cast<int>(filled));
   const double previous = __shfl_sync(kAllLanes, upto, owner > 0 ? owner - 1 : 0);
   double running = owner > 0 ? previous : 0;
-  Place place{0, 0, target};
+  Place place{0, 0, target, whole};
   for (int piece = owner * kOwn; piece < count && running <= target; ++piece) {
     if (sums[piece] == 0) continue;
-    place = {piece, running, target};
+    place = {piece, running, target, whole};
     running += sums[piece];
   }
   return place;
@@ -262,24 +262,29 @@ __device__ int find_token(const Place& place, int begin, int end, const Share& s
   return last;
 }
 
-// What the row gave: `lse` of all raw logits. Where `diverged`, nothing else counts.
+// What the row gave: `lse` of the logits that the token was drawn from. Where `diverged`, nothing else counts.
 struct Drawn {
   int token;
   LogSum lse;
   bool diverged;
 };
 
-// By all threads; the token, known to warp 0, from the sums of the pieces' shares in shared memory.
+struct Found {
+  int token;
+  double whole;  // sum of all shares
+};
+
+// By all threads; what was found, known to warp 0, from the sums of the pieces' shares in shared memory.
 template <typename Share>
-__device__ int find(const Pieces& pieces, const float* sums, double u, const Share& share) {
+__device__ Found find(const Pieces& pieces, const float* sums, double u, const Share& share) {
   __syncthreads();
-  if (threadIdx.x >= kWarp) return -1;
+  if (threadIdx.x >= kWarp) return {-1, 0};
   const Place place = find_piece(sums, pieces.count, u);
-  return find_token(place, pieces.begin(place.piece), pieces.end(place.piece), share);
+  return {find_token(place, pieces.begin(place.piece), pieces.end(place.piece), share), place.whole};
 }
 
 template <typename Columns>
-__device__ int draw_kept(const Columns& row, const Filter& filter, float best, double u, float* sums) {
+__device__ Drawn draw_kept(const Columns& row, const Filter& filter, float best, double u, float* sums) {
   const Pieces pieces(row.vocab);
   const int lane = static_cast<int>(threadIdx.x % kWarp), warp = static_cast<int>(threadIdx.x / kWarp);
   const auto share = [&](int j, float logit) {
@@ -292,7 +297,8 @@ __device__ int draw_kept(const Columns& row, const Filter& filter, float best, d
     sum = warp_reduce(sum, Sum());
     if (lane == 0) sums[piece] = sum;
   }
-  return find(pieces, sums, u, [&](int j) { return share(j, row.raw(j)); });
+  const Found found = find(pieces, sums, u, [&](int j) { return share(j, row.raw(j)); });
+  return {found.token, {best, static_cast<float>(found.whole)}, false};
 }
 
 // From softmax(logits / temperature) itself: one pass leaves the log-sum-exp of every piece.
@@ -312,16 +318,16 @@ __device__ Drawn draw_plain(const Columns& row, double u, LogSum (&parts)[kThrea
   const float total = block_reduce<kThreads>(sums[own], Sum(), scratch);
   const LogSum lse = row.completed({top, total});
   if (!isfinite(top) || !(total > 0) || isnan(lse.sum)) return {0, {}, true};
-  return {find(pieces, sums, u, [&](int j) { return exp_fast(row.ruled(j, row.raw(j)) - top); }), lse, false};
+  return {find(pieces, sums, u, [&](int j) { return exp_fast(row.ruled(j, row.raw(j)) - top); }).token, lse, false};
 }
 
 // By the rules.
 template <typename Columns>
 __device__ Drawn draw_chosen(const Columns& row, double u, Summary* scratch, Nucleus::Shared& shared, float* sums) {
   const Summary s = summarize(row, scratch);
-  if (!isfinite(s.best) || isnan(s.raw.sum)) return {0, {}, true};
-  if (row.args.temperature == 0.0f) return {s.index, s.raw, false};
-  return {draw_kept(row, filter_of(row, s.best, shared), s.best, u, sums), s.raw, false};
+  if (!isfinite(s.best) || isnan(s.all.sum)) return {0, {}, true};
+  if (row.args.temperature == 0.0f) return {s.index, s.all, false};
+  return draw_kept(row, filter_of(row, s.best, shared), s.best, u, sums);
 }
 
 __device__ bool is_plain(const vsgrpo_sample_args& args) {
@@ -344,7 +350,7 @@ __global__ void __launch_bounds__(kThreads, 1) sample(const vsgrpo_sample_args a
   const auto [token, lse, diverged] = is_plain(args) ? draw_plain(row, u, parts, sums, largest) : draw_chosen(row, u, scratch, shared, sums);
   if (threadIdx.x != 0) return;
   args.tokens[i] = token;
-  args.logps[i] = diverged ? NAN : row.raw(token) * row.inverse_t - (lse.top + logf(lse.sum));
+  args.logps[i] = diverged ? NAN : row.ruled(token, row.raw(token)) - (lse.top + logf(lse.sum));
   args.stopped[i] = diverged || contains(args.eos, args.eos_count, token);
   if (diverged) return;
   args.steps[i] += 1;

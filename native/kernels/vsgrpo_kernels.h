@@ -188,7 +188,7 @@ typedef struct {
 
 VSGRPO_EXPORT int vsgrpo_quick_gelu_backward(const vsgrpo_quick_gelu_backward_args* args, void* stream);
 
-/* ---- sample: one token of every row. native/ops/sample_token.h, and the log-probability of native/ops/token_logps.h. */
+/* ---- sample: one token of every row. native/ops/sample_token.h. */
 
 #define VSGRPO_SAMPLE_IDS 8
 
@@ -209,7 +209,7 @@ typedef struct {
   uint32_t* seen;             /* [rows, ceil(vocab / 32)] a bit for each id that the penalty applies to; the drawn one is set; null: no penalty */
   uint8_t* stopped;           /* [rows] rows that are set are left alone; set when a row ends */
   int32_t* tokens;            /* [rows]; 0 and a NaN in logps where no logit is finite: the weights have diverged */
-  float* logps;               /* [rows] over the whole vocabulary at the sampling temperature (1 when greedy) */
+  float* logps;               /* [rows] under what the rules leave; without any, over the whole vocabulary, forbidden tokens among it */
 } vsgrpo_sample_args;
 
 VSGRPO_EXPORT int vsgrpo_sample(const vsgrpo_sample_args* args, void* stream);

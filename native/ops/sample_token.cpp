@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "core/fast_math.h"
+#include "ops/token_logps.h"
 
 namespace vsgrpo {
 namespace {
@@ -101,21 +102,25 @@ Drawn draw_token(std::vector<float>& logits, double u) {
   }
   // Rounding may put the target behind every token of the last piece.
   if (last < 0) last = std::max_element(logits.begin(), logits.end()) - logits.begin();
-  return {last, top + static_cast<float>(std::log(sum))};
+  const double log_sum = std::log(sum), share = logits[static_cast<size_t>(last)];
+  return {last, static_cast<float>(std::log(share) - log_sum), top + static_cast<float>(log_sum)};
 }
 
-int64_t sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
+Drawn sample_token(std::vector<float>& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, double u) {
   if (o.repetition_penalty != 1.0f) penalize(logits, seen, o.repetition_penalty);
   const float top = largest(logits.data(), std::ssize(logits));
   check_finite(top, has_nan(logits));
-  if (o.temperature == 0.0f) return std::find(logits.begin(), logits.end(), top) - logits.begin();
+  if (o.temperature == 0.0f) {
+    const float lse = row_lse(logits.data(), std::ssize(logits));
+    return {std::find(logits.begin(), logits.end(), top) - logits.begin(), top - lse, lse};
+  }
   if (o.temperature != 1.0f) {
     for (float& logit : logits) logit /= o.temperature;
   }
   if (o.top_k > 0) keep_top_k(logits, o.top_k);
   if (o.top_p < 1.0f) keep_top_p(logits, o.top_p);
   if (o.min_p > 0.0f) keep_min_p(logits, o.min_p);
-  return draw_token(logits, u).token;
+  return draw_token(logits, u);
 }
 
 }  // namespace vsgrpo

@@ -20,10 +20,10 @@ struct SamplingOptions {
   bool operator==(const SamplingOptions&) const = default;
 };
 
-// A token, and the log-sum-exp of the logits that it was drawn from.
+// A token, its log-probability under the distribution that it was drawn from, and that one's log-sum-exp.
 struct Drawn {
   int64_t token;
-  float lse;
+  float logp, lse;
 };
 
 // Inverse of the cumulative distribution of softmax(logits): the first token whose running probability exceeds u. The logits
@@ -32,8 +32,9 @@ struct Drawn {
 Drawn draw_token(std::vector<float>& logits, double u);
 
 // logits [vocab] are overwritten; `seen`: ids that the penalty applies to (prompt and completion so far, repeats allowed);
-// `u`: a number of uniform().
+// `u`: a number of uniform(). The distribution is what the rules leave (vLLM's processed_logprobs): the greedy choice's is
+// softmax of the penalized logits.
 // Throws Error("NUMERICS") when no logit is finite.
-int64_t sample_token(std::vector<float>& logits, const SamplingOptions& options, const std::vector<int32_t>& seen, double u);
+Drawn sample_token(std::vector<float>& logits, const SamplingOptions& options, const std::vector<int32_t>& seen, double u);
 
 }  // namespace vsgrpo

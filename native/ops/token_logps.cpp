@@ -196,6 +196,6 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
   return backward(pass, weight, d_hidden, [&](at::Tensor& logits, int64_t first, int64_t count) { run_chunk_on_gpu(pass, logits, first, count, &loss); });
 }
 
-float row_lse(const float* logits, int64_t vocab, float temperature) { return summarize(logits, vocab, 1.0f / temperature).lse; }
+float row_lse(const float* logits, int64_t vocab) { return summarize(logits, vocab, 1).lse; }
 
 }  // namespace vsgrpo

@@ -33,7 +33,7 @@ TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, con
 TokenStats token_logps_backward(const at::Tensor& hidden, Parameter& weight, const at::Tensor& targets, double temperature,
                                 const DeviceTokenLoss& loss, at::Tensor& d_hidden);
 
-// Log-sum-exp of one row of logits / temperature, by the same code: what the sampler's log-probabilities are made of.
-float row_lse(const float* logits, int64_t vocab, float temperature);
+// Log-sum-exp of one row of logits, by the same code: what a greedy choice's log-probability is made of.
+float row_lse(const float* logits, int64_t vocab);
 
 }  // namespace vsgrpo

@@ -120,8 +120,8 @@ const help = `
 Input rows:   {"messages": [{"role": "user", "content": [{"type": "image", "image": "room.png"},
                                                          {"type": "text", "text": "How many chairs?"}]}]}
 Output rows:  {"completions": [{"text": "4", "ids": [19, 151645], "logps": [-0.1, -0.01], "finishReason": "stop"}]}
-              ids end with the end token when the model stopped by itself; logps are at the sampling temperature
-              (at 1 when greedy).
+              ids end with the end token when the model stopped by itself; logps are under the distribution
+              that each token was drawn from: at the temperature (1 when greedy), after top-k, top-p, min-p and penalty.
 
 Example:
   vsgrpo generate --model runs/demo/checkpoints/step-300 --input questions.jsonl --output answers.jsonl --temperature 0`

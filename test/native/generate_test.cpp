@@ -36,7 +36,7 @@ std::vector<double> frequencies(const std::vector<float>& logits, const vsgrpo::
   constexpr int kDraws = 20000;
   for (int i = 0; i < kDraws; ++i) {
     std::vector<float> scratch = logits;
-    count[static_cast<size_t>(vsgrpo::sample_token(scratch, options, {}, vsgrpo::uniform(5, static_cast<uint64_t>(i))))] += 1.0 / kDraws;
+    count[static_cast<size_t>(vsgrpo::sample_token(scratch, options, {}, vsgrpo::uniform(5, static_cast<uint64_t>(i))).token)] += 1.0 / kDraws;
   }
   return count;
 }
@@ -181,7 +181,7 @@ TEST_CASE("the repetition penalty divides positive and multiplies negative logit
   o.repetition_penalty = 2.0f;
   o.temperature = 0.0f;
   std::vector<float> logits = {3.0f, 2.0f, -1.0f};
-  const int64_t token = vsgrpo::sample_token(logits, o, {0, 0, 2}, 0.5);
+  const int64_t token = vsgrpo::sample_token(logits, o, {0, 0, 2}, 0.5).token;
   CHECK_EQ(token, 1);
   CHECK_EQ(logits[0], 1.5f);
   CHECK_EQ(logits[2], -2.0f);

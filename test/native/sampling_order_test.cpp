@@ -10,7 +10,7 @@ TEST_CASE("the temperature comes before top-p and min-p") {
     o.temperature = 2.0f, o.top_p = top_p, o.min_p = min_p;
     std::vector<float> left = logits;
     // The largest u draws the last token that is left.
-    return vsgrpo::sample_token(left, o, {}, 0.999999) + 1;
+    return vsgrpo::sample_token(left, o, {}, 0.999999).token + 1;
   };
   CHECK_EQ(kept(0.7f, 0.0f), 3);
   CHECK_EQ(kept(1.0f, 0.4f), 3);

@@ -1,7 +1,7 @@
 /**
  * Truncated importance sampling between sampler and trainer: how much likelier the trainer's own pass finds what the
- * sampler drew. Here both are one engine, and both log-probabilities are those over the whole vocabulary: the ratio is 1 up to
- * rounding. TRL 1.13 `vllm_importance_sampling_mode`, whose sampler counts what top-k, top-p and penalties cut off.
+ * sampler drew. Here both are one engine: the ratio is 1 up to rounding, unless top-k, top-p, min-p or a penalty changed what was
+ * drawn from. TRL 1.13 `vllm_importance_sampling_mode`.
  */
 export const samplerRatioModes = ['sequence_mask', 'sequence_truncate', 'token_mask', 'token_truncate'] as const
 

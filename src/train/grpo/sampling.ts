@@ -18,7 +18,7 @@ export function samplingOptions(config: GRPOValues): SampleOptions {
 /** A completion as it was sampled, before its tokens are weighed. */
 export interface SampledAnswer extends Sample {
   readonly advantage: number
-  /** [T] as the sampler computed them. */
+  /** [T] under the distribution that was drawn from: `Completion.logps`. */
   readonly samplingLogps: Float32Array
 }
 

@@ -1,5 +1,5 @@
-// The sampler kernel against the CPU's sampler: the same tokens for the same seeds under every rule, log-probabilities of
-// the whole vocabulary, and the state that a decoding step leaves behind.
+// The sampler kernel against the CPU's sampler: the same tokens and log-probabilities for the same seeds under every rule, and
+// the state that a decoding step leaves behind.
 #include "kernel_test.h"
 #include "ops/sample_token.h"
 
@@ -41,7 +41,7 @@ vsgrpo_sample_args arguments(const at::Tensor& logits, const SamplingOptions& o,
 }
 
 // What the CPU draws for the row, by the engine's steps (native/generate/generate.cpp).
-int64_t expected_token(const at::Tensor& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, uint64_t seed, uint64_t step) {
+vsgrpo::Drawn expected_draw(const at::Tensor& logits, const SamplingOptions& o, const std::vector<int32_t>& seen, uint64_t seed, uint64_t step) {
   const at::Tensor row = logits.to(at::kFloat).contiguous();
   std::vector<float> scratch(row.const_data_ptr<float>(), row.const_data_ptr<float>() + row.numel());
   if (o.temperature > 0) {
@@ -64,14 +64,14 @@ void compare(const std::string& name, const at::Tensor& logits, const SamplingOp
     return std::vector{rows.tokens, rows.logps, rows.steps, rows.stopped};
   };
   const auto out = every_order ? in_every_order(draw) : draw();
-  const double temperature = o.temperature == 0 ? 1 : o.temperature;
-  const at::Tensor logps = at::log_softmax(logits.to(at::kDouble) / temperature, 1);
+  // Of the whole vocabulary, placeholders among it.
+  const at::Tensor whole = o.is_plain() ? at::log_softmax(logits.to(at::kDouble) / o.temperature, 1) : at::Tensor();
   for (int64_t i = 0; i < count; ++i) {
     const int64_t token = out[0][i].item<int64_t>(), step = i % 5;
     const auto stream = static_cast<uint64_t>(i * 7919) + seed;
-    const int64_t expected = expected_token(logits[i / 2], o, seen, stream, static_cast<uint64_t>(step));
-    CHECK_MESSAGE(token == expected, name << ": row " << i << " of seed " << seed << " drew " << token << ", the CPU " << expected);
-    check_near("logp of the sampled token", out[1][i], logps[i / 2][token], 3e-6, 1e-6);
+    const vsgrpo::Drawn expected = expected_draw(logits[i / 2], o, seen, stream, static_cast<uint64_t>(step));
+    CHECK_MESSAGE(token == expected.token, name << ": row " << i << " of seed " << seed << " drew " << token << ", the CPU " << expected.token);
+    check_near("logp of the sampled token", out[1][i], whole.defined() ? whole[i / 2][token] : at::scalar_tensor(expected.logp, at::kDouble), 3e-6, 1e-6);
     CHECK_EQ(out[2][i].item<int64_t>(), step + 1);
     CHECK_EQ(out[3][i].item<int>(), 0);
   }
