@@ -1,5 +1,6 @@
 /** `vsgrpo`: models, trainers and what a run says. Datasets are in `vsgrpo/data`, rewards in `vsgrpo/rewards`. */
 
+export { type PackedSequences, packSequences, type Sequence } from './batch.js'
 export { AbortedError, type ErrorCode, InputError, VsgrpoError } from './errors.js'
 export { interruptible } from './interrupt.js'
 export { type ProgressOptions, progress } from './log/progress.js'
@@ -21,12 +22,22 @@ export {
   type LossOutput,
   sftLoss,
 } from './losses/index.js'
+export type {
+  Backward,
+  BackwardResult,
+  ForwardOptions,
+  NativeForward,
+  NativeOptimizer,
+  OptimizerOptions,
+  TokenStats,
+} from './native.js'
 export { type Plan, type PlanOptions, plan } from './plan/index.js'
 export {
   type LoadModelOptions,
   type LoraConfig,
   loadModel,
   Policy,
+  type Reference,
   type SampleOptions,
   type ScoreOptions,
 } from './policy.js'

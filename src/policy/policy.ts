@@ -144,13 +144,17 @@ export class Policy implements Disposable, AsyncDisposable {
     return scoreWith(this.weights, sequences, options)
   }
 
-  /** Starts a pass over packed sequences that `backward` may follow. */
-  forward({ batch, targets }: PackedSequences, options: ForwardOptions): Promise<NativeForward> {
+  /**
+   * Starts a pass over packed sequences: the log-probabilities of their targets, then `backward` adds the gradients of a loss to
+   * the model's. Dispose of it. Defaults: `grad` true, `adapter` true, `temperature` 1.
+   */
+  forward({ batch, targets }: PackedSequences, options: Partial<ForwardOptions> = {}): Promise<NativeForward> {
     const { model, features } = this.weights
-    return features.run(batch, (ready) => model.forward(ready, targets, options))
+    const settings = { grad: true, adapter: true, temperature: 1, ...options }
+    return features.run(batch, (ready) => model.forward(ready, targets, settings))
   }
 
-  /** Throws an InputError when the model was loaded without gradient memory. */
+  /** AdamW over what trains. Throws an InputError when the model was loaded without gradient memory. */
   async createOptimizer(options: OptimizerOptions): Promise<NativeOptimizer> {
     if (!this.load.trainable) throw new InputError('[train] expected a model loaded with trainable: true, got false')
     return this.engine.Optimizer.create(this.native, options)

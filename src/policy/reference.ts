@@ -10,7 +10,7 @@ import { type Engine, loadWeights, type ScoreOptions, scoreWith, type WeightsOpt
 
 /** Scores sequences under fixed weights: what the KL penalty is measured from. */
 export interface Reference {
-  score(sequences: readonly Sequence[], options: ScoreOptions): Promise<TokenStats[]>
+  score(sequences: readonly Sequence[], options?: ScoreOptions): Promise<TokenStats[]>
   /** Moves the reference towards the policy by the share alpha. */
   mix(policy: Policy, alpha: number): Promise<void>
   /** Writes the weights below a checkpoint's folder, and reads them back. */
@@ -46,7 +46,7 @@ export function onSameBase(policy: Policy): Reference {
 export async function frozenCopy(engine: Engine, dir: string, options: WeightsOptions): Promise<Reference> {
   let weights = await loadWeights(engine, dir, options)
   return {
-    score: (sequences, scoring) => scoreWith(weights, sequences, scoring),
+    score: (sequences, scoring = {}) => scoreWith(weights, sequences, scoring),
     async mix(policy, alpha) {
       weights.features.clear()
       await weights.model.mix(policy.native, alpha)

@@ -60,13 +60,7 @@ async function differentiate<S extends Sample>(
 ): Promise<number> {
   const objective = algorithm.loss(units.flatMap((unit) => unit.samples))
   const { temperature, logitMean = false } = algorithm
-  const options = {
-    grad: true,
-    adapter: true,
-    temperature,
-    gradientCheckpointing: config.gradientCheckpointing,
-    logitMean,
-  }
+  const options = { temperature, gradientCheckpointing: config.gradientCheckpointing, logitMean }
   const forward = await policy.forward(packSequences(sequencesOf(units)), options)
   try {
     const loss = await backward(forward, objective, meter)

@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { jsonl } from '../../src/data/index.js'
+import { GRPOTrainer, loadModel } from '../../src/index.js'
+import { accuracyReward } from '../../src/rewards/index.js'
+import type { Metrics } from '../../src/types.js'
 import { readRows } from './cli.js'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -30,7 +34,7 @@ beforeAll(() => {
 /** Runs an example, for so many steps where it trains. */
 async function run(name: string, steps?: number) {
   const source = sourceOf(name)
-  const contents = steps === undefined ? source : source.replace(/maxSteps: \d+/, `maxSteps: ${steps}`)
+  const contents = steps === undefined ? source : source.replace(/maxSteps( =|:) \d+/, `maxSteps$1 ${steps}`)
   // Inside the package, where `vsgrpo` is this package itself.
   const outfile = join(root, 'build/examples', `${name}.mjs`)
   await build({
@@ -59,7 +63,9 @@ const trainings: [name: string, folder: string, steps: number, metrics: string[]
 
 it('knows of every example, none of which is longer than a screen', () => {
   const files = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
-  expect(files.sort()).toEqual(['evaluate', ...trainings.map(([name]) => name)].map((name) => `${name}.ts`).sort())
+  expect(files.sort()).toEqual(
+    ['evaluate', 'own-loop', ...trainings.map(([name]) => name)].map((name) => `${name}.ts`).sort(),
+  )
   for (const file of files) {
     const lines = readFileSync(join(root, 'examples', file), 'utf8')
       .trimEnd()
@@ -83,6 +89,46 @@ it('examples/evaluate.ts says what part of the questions of each kind is answere
   // The checkpoint has learned to answer, if not well: it is neither blind nor perfect.
   expect(Number(all?.[2])).toBeGreaterThan(15)
   expect(Number(all?.[2])).toBeLessThan(95)
+})
+
+it('examples/own-loop.ts does what GRPOTrainer does', { timeout: 240_000 }, async () => {
+  const { stdout, stderr, status } = await run('own-loop', 2)
+  expect(status, stderr).toBe(0)
+  const own: Record<string, number>[] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const base = join(root, 'examples/demo/base')
+  const model = await loadModel(base)
+  const trainer = new GRPOTrainer({
+    model,
+    trainDataset: jsonl(join(folder, 'rooms/questions.jsonl')),
+    rewardFuncs: accuracyReward(),
+    args: {
+      numGenerations: 8,
+      perDeviceTrainBatchSize: 64,
+      maxCompletionLength: 8,
+      beta: 0.01,
+      learningRate: 1e-4,
+      lrSchedulerType: 'constant',
+      shuffleDataset: false,
+      seed: 0,
+      maxSteps: 2,
+    },
+    reporters: [],
+  })
+  const steps: Metrics[] = []
+  for await (const event of trainer) if (event.type === 'step') steps.push(event.metrics)
+  model.dispose()
+  expect(own).toHaveLength(2)
+  expect(existsSync(join(folder, 'runs/own-loop/model/model.safetensors'))).toBe(true)
+  // In bfloat16 an update that is rounded otherwise may turn an answer of the second step.
+  for (const [step, digits] of [6, 1].entries()) {
+    const { reward = 0, loss = 0, grad_norm = 0 } = steps[step] ?? {}
+    expect(own[step]?.reward).toBeCloseTo(reward, digits)
+    expect(own[step]?.loss).toBeCloseTo(loss, 4)
+    expect((own[step]?.grad_norm ?? 0) / grad_norm).toBeCloseTo(1, 1)
+  }
 })
 
 it.each(trainings)(
