@@ -162,7 +162,8 @@ function readOptions(args: readonly string[], start: Start): Options {
     },
   })
   const seed = Number(values.seed)
-  if (!Number.isInteger(seed) || seed < 0) throw new TypeError(`--seed: expected a whole number, got '${values.seed}'`)
+  if (!Number.isInteger(seed) || seed < 0)
+    throw new TypeError(`--seed: expected an integer of at least 0, got '${values.seed}'`)
   const size = values.short ? sizes.short : sizes.full
   return { ...start, seed, size, output: values.output, baseDir: values.base, resume: values.resume }
 }

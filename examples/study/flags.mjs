@@ -57,5 +57,5 @@ function read(args, options) {
 function count(name, given, most) {
   const value = Number(given)
   if (Number.isInteger(value) && value >= 1 && value <= most) return value
-  throw new TypeError(`--${name}: expected a whole number from 1 to ${most}, got '${given}'`)
+  throw new TypeError(`--${name}: expected an integer from 1 to ${most}, got '${given}'`)
 }

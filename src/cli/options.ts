@@ -73,7 +73,7 @@ export function numberIn(range: { min?: number; max?: number; integer?: boolean 
     const value = text.trim() === '' ? Number.NaN : Number(text)
     if (value >= min && value <= max && Number.isFinite(value) && (!integer || Number.isSafeInteger(value)))
       return value
-    throw new InvalidArgumentError(`Expected ${integer ? 'a whole number' : 'a number'}${span(min, max)}.`)
+    throw new InvalidArgumentError(`Expected ${integer ? 'an integer' : 'a number'}${span(min, max)}.`)
   }
 }
 

@@ -29,7 +29,7 @@ export function register(program: Command): void {
     .command('questions')
     .description('make questions about scanned rooms from their records, or answer given ones')
   addRequired(command, '--scenes <paths...>', 'files of scene records, or folders of ScanNet scans')
-  const whole = numberIn({ min: 1, integer: true })
+  const count = numberIn({ min: 1, integer: true })
   command
     .option('--output <file>', 'where the rows go; - is stdout', '-')
     .addOption(
@@ -42,8 +42,8 @@ export function register(program: Command): void {
     .option('--tasks <names>', `kinds of question, with commas: ${questionKinds.join(', ')}`, parseTasks)
     .addOption(choice('--wording <name>', 'whose sentences', wordings))
     .addOption(choice('--answer-style <name>', 'how a choice is answered', answerStyles))
-    .option('--per-scene <n>', 'most questions of a kind about one scene', whole)
-    .option('--limit <n>', 'most questions of a kind in all', whole)
+    .option('--per-scene <n>', 'most questions of a kind about one scene', count)
+    .option('--limit <n>', 'most questions of a kind in all', count)
     .option('--seed <n>', 'the same seed gives the same questions', numberIn({ min: 0, integer: true }))
     .option('--no-balance', 'do not prefer questions with rare answers')
     .option('--filter <name=value>', 'a margin, e.g. angleMargin=15; may be repeated', addFilter)

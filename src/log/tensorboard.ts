@@ -3,7 +3,7 @@
  * configuration and a few completions as texts. Every session of a run writes its own event file; one that goes on from
  * step N makes readers drop what earlier files say of later steps, so that no step shows twice.
  */
-import { InputError } from '../errors.js'
+import { checkInteger } from '../option-checks.js'
 import type { CompletionRow, StartEvent, TrainEvent } from '../train/events.js'
 import type { Metrics } from '../types.js'
 import { EventFile } from './event-file.js'
@@ -19,9 +19,7 @@ export interface TensorBoardOptions {
 /** Writes event files into `dir`, for `tensorboard --logdir`; throws a `VsgrpoError` when the disk refuses. */
 export function tensorboard(dir: string, options: TensorBoardOptions = {}): Reporter {
   const { completions = 4, now = Date.now } = options
-  if (!Number.isInteger(completions) || completions < 0) {
-    throw new InputError(`[tensorboard] completions: expected a whole number >= 0, got ${completions}`)
-  }
+  checkInteger('[tensorboard] completions', completions, 0)
   let output: EventFile | undefined
 
   return {

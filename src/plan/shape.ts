@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { isObject, type JsonObject } from '../json.js'
 import type { DType, LoadOptions } from '../native.js'
-import { checkpointError, readJson, wholeNumber } from '../processing/json-file.js'
+import { checkpointError, integer, readJson } from '../processing/json-file.js'
 
 export interface VisionShape {
   readonly depth: number
@@ -110,7 +110,7 @@ function section(config: JsonObject, name: string): JsonObject | undefined {
 }
 
 function positive(object: JsonObject, field: string, file: string): number {
-  const value = wholeNumber(object, field, file)
+  const value = integer(object, field, file)
   if (value > 0) return value
   throw checkpointError(`${file}: field '${field}' must be above 0, got ${value}`)
 }

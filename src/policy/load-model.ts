@@ -2,6 +2,7 @@
 import { InputError } from '../errors.js'
 import { type AdapterConfig, checkModelFolder, findModelFolder, readAdapter } from '../model-folder.js'
 import { type Device, type DType, type LoadOptions, type LoraOptions, native } from '../native.js'
+import { checkInteger } from '../option-checks.js'
 import { Processor, type ProcessorOptions } from '../processing/index.js'
 import { Policy } from './policy.js'
 import { loadWeights } from './weights.js'
@@ -114,7 +115,7 @@ const languageModelLinears = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj
 
 function loraOptions(lora: LoraConfig | undefined): LoraOptions | undefined {
   if (!lora) return undefined
-  if (!Number.isInteger(lora.r) || lora.r < 1) throw new InputError(`[lora] r: expected an integer >= 1, got ${lora.r}`)
+  checkInteger('[lora] r', lora.r, 1)
   if (lora.dropout)
     throw new InputError(`[lora] dropout: expected 0, got ${lora.dropout}; LoRA dropout is not supported`)
   const { r, alpha = 2 * r, targetModules = languageModelLinears, seed = 42 } = lora

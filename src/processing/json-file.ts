@@ -31,11 +31,11 @@ export function positiveNumber(object: JsonObject, field: string, file: string):
   throw checkpointError(`${file}: field '${field}' must be a positive number, got ${JSON.stringify(value)}`)
 }
 
-/** A field that must be a whole number, zero or more. */
-export function wholeNumber(object: JsonObject, field: string, file: string): number {
+/** A field that must be an integer, zero or more. */
+export function integer(object: JsonObject, field: string, file: string): number {
   const value = object[field]
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value
-  throw checkpointError(`${file}: field '${field}' must be a whole number, got ${JSON.stringify(value)}`)
+  throw checkpointError(`${file}: field '${field}' must be an integer of at least 0, got ${JSON.stringify(value)}`)
 }
 
 export function checkpointError(message: string, hint?: string, cause?: unknown): InputError {

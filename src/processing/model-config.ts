@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { isObject, type JsonObject } from '../json.js'
-import { readJson, readOptionalJson, wholeNumber } from './json-file.js'
+import { integer, readJson, readOptionalJson } from './json-file.js'
 
 export interface ModelConfig {
   readonly imageTokenId: number
@@ -27,10 +27,10 @@ export async function readModelConfig(dir: string): Promise<ModelConfig> {
   const vision = section(config, 'vision_config') ?? {}
   const sources = [generation, config, text]
   return {
-    imageTokenId: wholeNumber(config, 'image_token_id', file),
-    videoTokenId: wholeNumber(config, 'video_token_id', file),
-    spatialMergeSize: wholeNumber(vision, 'spatial_merge_size', `${file}: vision_config`),
-    maxPositions: wholeNumber(text, 'max_position_embeddings', file),
+    imageTokenId: integer(config, 'image_token_id', file),
+    videoTokenId: integer(config, 'video_token_id', file),
+    spatialMergeSize: integer(vision, 'spatial_merge_size', `${file}: vision_config`),
+    maxPositions: integer(text, 'max_position_embeddings', file),
     eosIds: sources.map((source) => tokenIds(source.eos_token_id)).find((ids) => ids.length > 0) ?? [],
     padId: sources.flatMap((source) => tokenIds(source.pad_token_id))[0],
   }

@@ -4,6 +4,7 @@
  * it by more than `threshold` uses up patience.
  */
 import { didYouMean, InputError } from '../errors.js'
+import { checkInteger } from '../option-checks.js'
 import type { Metrics } from '../types.js'
 import type { TrainEvent } from './events.js'
 
@@ -56,9 +57,7 @@ export interface EarlyStoppingOptions {
 export function earlyStopping(options: EarlyStoppingOptions = {}): (event: TrainEvent) => 'stop' | undefined {
   const { metric = 'eval_reward', patience = 3, threshold = 0 } = options
   const { greaterIsBetter = prefersGreater(metric) } = options
-  if (!Number.isInteger(patience) || patience < 1) {
-    throw new InputError(`[earlyStopping] patience: expected a whole number >= 1, got ${patience}`)
-  }
+  checkInteger('[earlyStopping] patience', patience, 1)
   if (!(threshold >= 0)) throw new InputError(`[earlyStopping] threshold: expected a number >= 0, got ${threshold}`)
   let best: number | undefined
   let waited = 0

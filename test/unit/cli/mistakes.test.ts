@@ -35,6 +35,9 @@ describe('a command line that names', () => {
     expect(await mistake('doctor', 'x')).toMatch(/too many arguments.*; see vsgrpo doctor --help$/)
     expect(await mistake('grpo')).toBe("missing required argument 'config.yaml'; see vsgrpo grpo --help")
     expect(await mistake('rooms', '--count')).toBe("option '--count <n>' argument missing; see vsgrpo rooms --help")
+    expect(await mistake('rooms', '--count', '1.5')).toMatch(
+      /argument '1\.5' is invalid\. Expected an integer of at least 1\.$/,
+    )
     expect(await mistake('--zzz')).toBe("unknown option '--zzz'; see vsgrpo --help")
   })
 

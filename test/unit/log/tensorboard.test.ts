@@ -223,6 +223,8 @@ describe('tensorboard', () => {
 
   it('refuses a number of completions that is none', () => {
     expect(() => tensorboard(dir, { completions: -1 })).toThrow(InputError)
-    expect(() => tensorboard(dir, { completions: 1.5 })).toThrow('[tensorboard] completions: expected a whole number')
+    expect(() => tensorboard(dir, { completions: 1.5 })).toThrow(
+      '[tensorboard] completions: expected an integer of at least 0, got 1.5',
+    )
   })
 })

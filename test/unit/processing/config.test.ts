@@ -46,7 +46,9 @@ describe('readModelConfig', () => {
     await expect(readModelConfig(folder({ 'config.json': '{' }))).rejects.toThrow(/config.json: not valid JSON/)
     for (const field of ['image_token_id', 'max_position_embeddings']) {
       const broken = folder({ 'config.json': { ...CONFIG, [field]: undefined } })
-      await expect(readModelConfig(broken)).rejects.toThrow(new RegExp(`config.json: field '${field}'`))
+      await expect(readModelConfig(broken)).rejects.toThrow(
+        new RegExp(`config.json: field '${field}' must be an integer of at least 0, got`),
+      )
     }
   })
 })

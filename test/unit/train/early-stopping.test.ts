@@ -67,7 +67,7 @@ describe('earlyStopping', () => {
 
   it('refuses a patience or a threshold that is none', () => {
     expect(() => earlyStopping({ patience: 0 })).toThrow(
-      '[earlyStopping] patience: expected a whole number >= 1, got 0',
+      '[earlyStopping] patience: expected an integer of at least 1, got 0',
     )
     expect(() => earlyStopping({ patience: 1.5 })).toThrow(InputError)
     expect(() => earlyStopping({ threshold: -1 })).toThrow('[earlyStopping] threshold: expected a number >= 0, got -1')

@@ -15,7 +15,7 @@ describe('the study’s flags', () => {
     [['--sede', '5'], "Unknown option '--sede'; known are --full, --tune"],
     [['sft'], "Unexpected argument 'sft'"],
     [['--seeds'], "Option '--seeds <value>' argument missing; known are"],
-    [['--seeds', '11'], "--seeds: expected a whole number from 1 to 10, got '11'"],
+    [['--seeds', '11'], "--seeds: expected an integer from 1 to 10, got '11'"],
     [['make-base', '--room', '3'], "Unknown option '--room'; known are --output …, --rooms …"],
     [['cell', 'sft-1', '--lis'], "Unknown option '--lis'"],
   ])('refuse %j with what to do', (args, message) => {
