@@ -136,8 +136,23 @@ function inBytes(message: string): string {
   return bytes === undefined ? message : `out of memory: ${(Number(bytes) / 1e9).toFixed(1)} GB more are not to be had`
 }
 
+/** How `didYouMean` tells the known names. */
+export interface KnownNames {
+  /** All of them, told where none is near. Default: nothing is told then. */
+  readonly all?: string
+  /** A known name as it is written where the mistake stands. Default: as it is known. */
+  readonly written?: (name: string) => string
+}
+
+/** What an error says of an unknown name after what it was: the known name nearest to it, if there is one. */
+export function didYouMean(name: unknown, known: readonly string[], { all, written }: KnownNames = {}): string {
+  const meant = typeof name === 'string' ? nearest(name, known) : undefined
+  if (meant !== undefined) return `; did you mean ${written ? written(meant) : meant}?`
+  return all === undefined ? '' : `; expected one of ${all}`
+}
+
 /** The candidate nearest to a mistyped name (edit distance up to a third of its length), or undefined. */
-export function nearest(name: string, candidates: readonly string[]): string | undefined {
+function nearest(name: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
   for (const candidate of candidates) {
@@ -148,12 +163,6 @@ export function nearest(name: string, candidates: readonly string[]): string | u
     }
   }
   return best
-}
-
-/** What an error says of a mistyped name after what it was: the known name nearest to it, or nothing. */
-export function didYouMean(name: string, known: readonly string[]): string {
-  const meant = nearest(name, known)
-  return meant === undefined ? '' : `; did you mean ${meant}?`
 }
 
 /** Insertions, deletions, substitutions and swaps of neighbours between two strings. */

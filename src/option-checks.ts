@@ -9,7 +9,8 @@ export function checkInteger(name: string, value: number, least: number, most = 
 }
 
 /** The value itself when it is one of the known. */
-export function oneOf<T extends string>(name: string, value: T, known: readonly string[]): T {
-  if (known.includes(value)) return value
+export function oneOf<T extends string, K extends string>(name: string, value: T, known: readonly K[]): T & K {
+  const found = known.find((one): one is T & K => one === String(value))
+  if (found !== undefined) return found
   throw new InputError(`${name}: expected one of ${known.join(', ')}, got '${value}'${didYouMean(value, known)}`)
 }

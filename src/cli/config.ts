@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
-import { InputError, nearest, systemCause } from '../errors.js'
+import { didYouMean, InputError, systemCause } from '../errors.js'
 import { isObject } from '../json.js'
 import { camelCase } from '../train/fields.js'
 import { cureOfForeign } from '../train/foreign-options.js'
@@ -223,12 +223,12 @@ function unknownName(shape: Shape, written: string, { where, asWritten }: Origin
   const siblings = shapeAt(shape, parts.slice(0, -1).join('.')) ?? shape
   const names = Object.keys(siblings)
   const below = parts.length === 1 ? Object.keys(shape.args ?? {}) : []
-  const close = nearest(last, [...names, ...below])
-  const all = [names, below].filter(({ length }) => length > 0).map((some) => [...some].sort().join(', '))
-  const meant = close && asWritten ? `--${[...written.split('.').slice(0, -1), kebabCase(close)].join('.')}` : close
+  const listed = [names, below].filter(({ length }) => length > 0).map((some) => [...some].sort().join(', '))
+  const all = listed.join('; or below args: ')
+  const flag = (name: string) => `--${[...written.split('.').slice(0, -1), kebabCase(name)].join('.')}`
   const cure =
-    cureOfForeign(last) ?? (meant ? `did you mean ${meant}?` : `expected one of ${all.join('; or below args: ')}`)
-  return new InputError(`${where}${written}: there is no such option; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
+    cureOfForeign(last) ?? didYouMean(last, [...names, ...below], { all, ...(asWritten && { written: flag }) })
+  return new InputError(`${where}${written}: there is no such option${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
 }
 
 /** `learningRate` as it is written on a command line. */

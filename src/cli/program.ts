@@ -1,5 +1,6 @@
 /** The `vsgrpo` program: its commands, its help, and how it ends. Each command's file is loaded when it is called or listed. */
 import { Command } from 'commander'
+import { didYouMean } from '../errors.js'
 import { version } from '../version.js'
 import { exitCodeOf, reportError } from './exit.js'
 import { checkNotEmpty } from './options.js'
@@ -58,28 +59,40 @@ export async function runCommandLine(args: readonly string[], streams: Streams =
 
 /** Commands that are registered on it take over its way to write and to fail. */
 function createProgram(streams: Streams, name = ''): Command {
-  return new Command('vsgrpo')
+  const program = new Command('vsgrpo')
+  return program
     .description('Train Qwen2-VL with GRPO on images and videos, with rewards of your own.')
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand(false)
     .addHelpText('after', footer)
-    .showSuggestionAfterError(true)
+    .showSuggestionAfterError(false)
     .configureOutput({
       writeOut: (text) => streams.out(text),
       writeErr: (text) => streams.err(text),
-      // commander puts the nearest name on a second line.
-      outputError: (text, write) => write(`${withCure(text.trim().replace(/\s*\n\s*/g, ' '), name)}\n`),
+      outputError: (text, write) => write(`${withCure(text.trim().replace(/\s*\n\s*/g, ' '), program, name)}\n`),
     })
     .hook('preAction', (_, command) => checkNotEmpty(command))
     .exitOverride()
 }
 
-/** commander says what is wrong; where it does not say what would be right, the help does. */
-function withCure(text: string, name: string): string {
-  if (/Did you mean|Allowed choices|Expected [^0-9]|There is no/.test(text)) return text
-  if (/unknown command/.test(text)) return `${text}; there are ${Object.keys(commands).join(', ')}`
-  return `${text.replace(/\.$/, '')}; see vsgrpo ${Object.hasOwn(commands, name) ? `${name} ` : ''}--help`
+/** commander says what is wrong; what would be right is a name near to a mistyped one, or stands in the help. */
+function withCure(text: string, program: Command, name: string): string {
+  const [, what, given = ''] = /unknown (command|option) '(.*)'$/.exec(text) ?? []
+  const names = Object.keys(commands)
+  if (what === 'command') return `${text}${didYouMean(given, names, { all: names.join(', ') })}`
+  if (what === undefined && /Allowed choices|Expected [^0-9]/.test(text)) return text
+  const called = program.commands.find((command) => command.name() === name)
+  const near = what === 'option' ? didYouMean(given.replace(/=.*/, ''), flagsOf(called ?? program)) : ''
+  return near ? `${text}${near}` : `${text.replace(/\.$/, '')}; see vsgrpo ${called ? `${name} ` : ''}--help`
+}
+
+/** The long names of a command's options, --help among them. */
+function flagsOf(command: Command): string[] {
+  return command
+    .createHelp()
+    .visibleOptions(command)
+    .flatMap(({ long }) => long ?? [])
 }
 
 /** Only the command that is called, so that `vsgrpo setup` does not load the trainer; all of them for help and mistakes. */

@@ -1,13 +1,14 @@
 /** `vsgrpo questions`: scene records in, questions out; or given questions in, the records' answers out. */
 import { existsSync } from 'node:fs'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { writeAtomically } from '../atomic-file.js'
 import { answerAll, buildQuestions, readQuestions, trainingRow } from '../data/questions/index.js'
 import { answerStyles, type BuildOptions, type Filters, planOf, presets } from '../data/questions/options.js'
 import { type QuestionKind, questionKinds } from '../data/questions/question.js'
 import { wordings } from '../data/questions/wording.js'
 import { type Definition, definitions, readScenes, type Scenes, vocabularies } from '../data/scenes/index.js'
-import { InputError, nearest } from '../errors.js'
+import { InputError } from '../errors.js'
+import { oneOf } from '../option-checks.js'
 import { addRequired, numberIn } from './options.js'
 import { checkOutputs } from './outputs.js'
 
@@ -118,22 +119,13 @@ function choice(flags: string, description: string, choices: readonly string[]):
 }
 
 function parseTasks(text: string): QuestionKind[] {
-  return text.split(',').map((part) => known(part.trim(), questionKinds, 'kind'))
+  return text.split(',').map((part) => oneOf('--tasks', part.trim(), questionKinds))
 }
 
 function addFilter(text: string, before: Partial<Filters> = {}): Partial<Filters> {
   const [name = '', value = ''] = text.split('=')
-  const filter = known(name.trim(), Object.keys(presets.benchmark.filters), 'filter')
+  const filter = oneOf('--filter', name.trim(), Object.keys(presets.benchmark.filters))
   return { ...before, [filter]: numberIn({ min: 0 })(value) }
-}
-
-function known<T extends string>(name: string, names: readonly T[], what: string): T {
-  const found = names.find((candidate) => candidate === name)
-  if (found !== undefined) return found
-  const close = nearest(name, names)
-  throw new InvalidArgumentError(
-    `There is no ${what} '${name}'${close ? `; did you mean ${close}?` : `; there are ${names.join(', ')}.`}`,
-  )
 }
 
 function sayEvery(milliseconds: number): (done: number, total: number) => void {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { InputError, messageOf, nearest } from '../errors.js'
+import { didYouMean, InputError, messageOf } from '../errors.js'
 import {
   accuracyReward,
   formatReward,
@@ -72,9 +72,9 @@ async function loadReward(name: unknown, config: Config): Promise<RewardFunc> {
   if (made) return made
   if (/[/\\#]|\.[cm]?[jt]s$/.test(name)) return importReward(name, config)
   const all = [...Object.keys(builtIn), ...Object.keys(withNumbers)]
-  const close = nearest(name, all) ?? nearest(name.split(':')[0] ?? name, all)
-  const cure = close ? `did you mean ${close}?` : `there are ${Object.keys(builtIn).join(', ')}, overlong:512:128.`
-  throw wrong(config, `no built-in reward is called ${name}; ${cure} A reward of your own is ./file.mjs#name`)
+  const listed = `${Object.keys(builtIn).join(', ')}, overlong:512:128`
+  const cure = didYouMean(name, all) || didYouMean(name.split(':')[0], all, { all: listed })
+  throw wrong(config, `no built-in reward is called ${name}${cure}`, 'A reward of your own is ./file.mjs#name.')
 }
 
 /** One name for all that mean the same built-in reward: TRL's, and those in snake_case. */
@@ -142,8 +142,9 @@ function isReward(value: unknown): value is RewardFunc {
   return typeof value === 'function'
 }
 
-function wrong(config: Config, message: string): InputError {
+function wrong(config: Config, message: string, hint?: string): InputError {
   return new InputError(`${config.where('rewardFuncs')}: ${config.told('rewardFuncs', message)}`, {
     code: 'ERR_VSGRPO_CONFIG',
+    hint,
   })
 }

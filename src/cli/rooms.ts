@@ -1,9 +1,9 @@
 /** `vsgrpo rooms`: furnished rooms as frames or films, with questions whose answers are known. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { checkWritable } from '../atomic-file.js'
 import { makeRooms, type QuestionKind, type RecipeName, recipes, roomKinds, writeRooms } from '../data/index.js'
-import { nearest } from '../errors.js'
 import { interruptible } from '../interrupt.js'
+import { oneOf } from '../option-checks.js'
 import { addRequired, numberIn } from './options.js'
 
 interface RoomsCommandOptions {
@@ -55,15 +55,7 @@ async function run(options: RoomsCommandOptions): Promise<void> {
 }
 
 function parseTasks(text: string): QuestionKind[] {
-  return text.split(',').map((part) => {
-    const name = part.trim()
-    const kind = roomKinds.find((candidate) => candidate === name)
-    if (kind) return kind
-    const close = nearest(name, roomKinds)
-    throw new InvalidArgumentError(
-      `There is no kind '${name}'${close ? `; did you mean ${close}?` : `; there are ${roomKinds.join(', ')}.`}`,
-    )
-  })
+  return text.split(',').map((part) => oneOf('--tasks', part.trim(), roomKinds))
 }
 
 const help = `

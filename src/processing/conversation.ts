@@ -1,7 +1,7 @@
 /** Checks messages that came from outside and finds their images and videos. Complaints name message and part. */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { InputError, nearest } from '../errors.js'
+import { didYouMean, InputError } from '../errors.js'
 import { isObject } from '../json.js'
 import type { Message } from '../types.js'
 import type { Frames } from './frames.js'
@@ -75,7 +75,6 @@ function toFile(path: string, where: string, baseDir = '.'): string {
 }
 
 function unknown(where: string, value: unknown, allowed: readonly string[]): InputError {
-  const near = typeof value === 'string' ? nearest(value, allowed) : undefined
-  const hint = near ? `Did you mean '${near}'?` : undefined
-  return new InputError(`${where}: expected ${allowed.join(', ')}, got ${JSON.stringify(value)}`, { hint })
+  const got = `${JSON.stringify(value)}${didYouMean(value, allowed)}`
+  return new InputError(`${where}: expected one of ${allowed.join(', ')}, got ${got}`)
 }

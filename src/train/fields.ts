@@ -2,7 +2,7 @@
  * Options as data: each field knows its default and what it accepts, so that one place checks names and values.
  * Names may come in snake_case and kebab-case too, as TRL's configurations and command lines write them.
  */
-import { InputError, nearest } from '../errors.js'
+import { didYouMean, InputError } from '../errors.js'
 import { isObject } from '../json.js'
 import { cureOfForeign } from './foreign-options.js'
 
@@ -146,8 +146,7 @@ export function resolveFields<F extends Fields>(
 }
 
 function unknownOption(key: string, name: string, fields: Fields, where: string): InputError {
-  const near = nearest(name, Object.keys(fields))
-  const cure =
-    cureOfForeign(name) ?? (near ? `did you mean '${near}'?` : `expected one of ${Object.keys(fields).join(', ')}`)
-  return new InputError(`[${where}] unknown option '${key}'; ${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
+  const known = Object.keys(fields)
+  const cure = cureOfForeign(name) ?? didYouMean(name, known, { all: known.join(', ') })
+  return new InputError(`[${where}] unknown option '${key}'${cure}`, { code: 'ERR_VSGRPO_CONFIG' })
 }

@@ -24,8 +24,9 @@ const curesByPattern: readonly (readonly [RegExp, string])[] = [
   [/^(disableTqdm|runName|logLevel|loggingDir)/, 'leave it out: reporters say what is written and shown'],
 ]
 
-/** What to do with an option by its camelCase name; undefined where nothing is known of it. */
+/** What an error says of an option, by its camelCase name, after what it was; undefined where nothing is known of it. */
 export function cureOfForeign(name: string): string | undefined {
-  if (Object.hasOwn(curesByName, name)) return curesByName[name]
-  return curesByPattern.find(([pattern]) => pattern.test(name))?.[1]
+  const own = Object.hasOwn(curesByName, name) ? curesByName[name] : undefined
+  const cure = own ?? curesByPattern.find(([pattern]) => pattern.test(name))?.[1]
+  return cure === undefined ? undefined : `; ${cure}`
 }

@@ -1,6 +1,6 @@
 /** Error classes, and the search for the nearest name. */
 import { describe, expect, it } from 'vitest'
-import { AbortedError, didYouMean, fromNative, InputError, isAbort, nearest, VsgrpoError } from '../../src/errors.js'
+import { AbortedError, didYouMean, fromNative, InputError, isAbort, VsgrpoError } from '../../src/errors.js'
 
 describe('errors', () => {
   it('carry code, hint and cause', () => {
@@ -47,23 +47,28 @@ describe('fromNative', () => {
   })
 })
 
-describe('nearest', () => {
+describe('didYouMean', () => {
   const names = ['learningRate', 'beta', 'epsilon', 'numGenerations']
 
   it('finds a name with a letter missing, added, changed or swapped', () => {
     for (const typo of ['learningRat', 'learningRatee', 'learnimgRate', 'leraningRate', 'learningrate']) {
-      expect(nearest(typo, names)).toBe('learningRate')
+      expect(didYouMean(typo, names)).toBe('; did you mean learningRate?')
     }
-    expect(nearest('bta', names)).toBe('beta')
+    expect(didYouMean('bta', names)).toBe('; did you mean beta?')
   })
 
   it('finds nothing for a name that is like none', () => {
-    expect(nearest('temperature', names)).toBeUndefined()
-    expect(nearest('x', [])).toBeUndefined()
+    expect(didYouMean('temperature', names)).toBe('')
+    expect(didYouMean('x', [])).toBe('')
+    expect(didYouMean(undefined, names)).toBe('')
   })
 
-  it('is what an error ends with, if there is one', () => {
-    expect(didYouMean('bta', names)).toBe('; did you mean beta?')
-    expect(didYouMean('temperature', names)).toBe('')
+  it('tells all names where none is near, if it is given them', () => {
+    expect(didYouMean('temperature', names, { all: 'a, b' })).toBe('; expected one of a, b')
+    expect(didYouMean('bta', names, { all: 'a, b' })).toBe('; did you mean beta?')
+  })
+
+  it('writes the name as it is written where the mistake stands', () => {
+    expect(didYouMean('bta', names, { written: (name) => `--${name}` })).toBe('; did you mean --beta?')
   })
 })

@@ -118,8 +118,7 @@ function readText(row: JsonObject, field: string, where: string): string {
 function readType(value: unknown, where: string): QuestionType {
   const found = questionTypes.find((type) => type === value)
   if (found) return found
-  const cure = typeof value === 'string' ? didYouMean(value, questionTypes) : ''
-  throw bad(where, 'question_type', `one of ${questionTypes.join(', ')}`, value, cure)
+  throw bad(where, 'question_type', `one of ${questionTypes.join(', ')}`, value, didYouMean(value, questionTypes))
 }
 
 function readOptions(value: unknown, type: QuestionType, where: string): readonly string[] | null {

@@ -27,8 +27,8 @@ const grpo = (...lines: string[]): string => put('grpo.yaml', [...base, 'rewardF
 
 describe('a command line that names', () => {
   it('an unknown command is told the commands', async () => {
-    expect(await mistake('trian')).toMatch(/^unknown command 'trian'; there are setup, doctor, grpo, .*report$/)
-    expect(await mistake('repord')).toBe("unknown command 'repord' (Did you mean report?)")
+    expect(await mistake('trian')).toMatch(/^unknown command 'trian'; expected one of setup, doctor, grpo, .*report$/)
+    expect(await mistake('repord')).toBe("unknown command 'repord'; did you mean report?")
   })
 
   it('too much or too little is sent to the help of its command', async () => {
@@ -50,7 +50,7 @@ describe('a command line that names', () => {
 
   it('an unknown kind of question is told the kinds', async () => {
     const told = await mistake('rooms', '--output', join(dir, 'r'), '--count', '1', '--tasks', 'zzz')
-    expect(told).toMatch(/There is no kind 'zzz'; there are object_counting, .*obj_appearance_order\.$/)
+    expect(told).toMatch(/^--tasks: expected one of object_counting, .*obj_appearance_order, got 'zzz'$/)
   })
 
   it('labels that are not there is told before the scenes are read', async () => {

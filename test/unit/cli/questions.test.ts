@@ -149,8 +149,14 @@ describe('vsgrpo questions', () => {
 
   it.each([
     [['--output', 'q.jsonl'], /^InputError: --scenes <paths...> is missing/],
-    [['--scenes', meta, '--tasks', 'object_countin'], /^usage: .*did you mean object_counting\?/],
-    [['--scenes', meta, '--filter', 'angleMargn=3'], /^usage: .*no filter 'angleMargn'; did you mean angleMargin\?/],
+    [
+      ['--scenes', meta, '--tasks', 'object_countin'],
+      /^InputError: --tasks: expected one of .*, got 'object_countin'; did you mean object_counting\?$/,
+    ],
+    [
+      ['--scenes', meta, '--filter', 'angleMargn=3'],
+      /^InputError: --filter: expected one of .*, got 'angleMargn'; did you mean angleMargin\?$/,
+    ],
     [['--scenes', meta, '--filter', 'angleMargin=x'], /^usage: .*Expected a number of at least 0/],
     [['--scenes', meta, '--definition', 'center'], /^usage: .*Allowed choices are benchmark, exact, paper/],
     [

@@ -66,11 +66,17 @@ describe('a built-in reward by name', () => {
     ['overlog:512:128', 'no built-in reward is called overlog:512:128; did you mean overlong?'],
     ['format:thnk', 'no built-in reward is called format:thnk; did you mean format:think?'],
     ['accuracy:3', 'no built-in reward is called accuracy:3; did you mean accuracy?'],
-    ['constructor', 'no built-in reward is called constructor; there are accuracy, relativeAccuracy'],
-    ['zzzzzzzz', 'length, repetition, overlong:512:128. A reward of your own is ./file.mjs#name'],
+    ['constructor', 'no built-in reward is called constructor; expected one of accuracy, relativeAccuracy'],
+    ['zzzzzzzz', 'called zzzzzzzz; expected one of accuracy, '],
   ])('is refused when written %s', async (name, message) => {
     await expect(load(`["${name}"]`)).rejects.toThrow(message)
     await expect(load(`["${name}"]`)).rejects.toMatchObject({ code: 'ERR_VSGRPO_CONFIG' })
+  })
+
+  it('is told how to name one of its own', async () => {
+    const cure = { hint: 'A reward of your own is ./file.mjs#name.' }
+    await expect(load('[acuracy]')).rejects.toMatchObject(cure)
+    await expect(load('[zzzzzzzz]')).rejects.toMatchObject(cure)
   })
 
   it.each(['[accuracy, accuracy]', '[accuracy, accuracy_reward]', '[format:think, think-format-reward]'])(

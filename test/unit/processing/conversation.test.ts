@@ -33,24 +33,21 @@ describe('mediaSources', () => {
   it.each([
     [
       user({ type: 'vidoe', video: 'v.mp4' }),
-      /messages\[0\].content\[0\].type: expected text, image, video, got "vidoe"/,
+      'messages[0].content[0].type: expected one of text, image, video, got "vidoe"; did you mean video?',
     ],
     [user({ type: 'text' }), /content\[0\]: a text part needs/],
     [user({ type: 'image', image: ['a.png'] }), /an? image part needs a path in 'image'/],
     [user({ type: 'video', video: [] }), /a video part needs a path or a list of frame paths/],
     [user({ type: 'image', image: 'https://example.org/a.png' }), /is not a file on disk/],
     [user('text'), /content\[0\]: expected a part/],
-    [JSON.parse('[{ "role": "tool", "content": "x" }]'), /messages\[0\].role: expected system, user, assistant/],
+    [
+      JSON.parse('[{ "role": "tool", "content": "x" }]'),
+      /messages\[0\].role: expected one of system, user, assistant, got "tool"$/,
+    ],
     [JSON.parse('[{ "role": "user" }]'), /messages\[0\].content: expected a text or a list/],
     [JSON.parse('[]'), /non-empty list/],
     [JSON.parse('{}'), /non-empty list/],
   ])('names the message and part that is wrong: %#', (messages, expected) => {
     expect(() => mediaSources(messages)).toThrow(expected)
-  })
-
-  it('suggests the nearest type', () => {
-    expect(() => mediaSources(user({ type: 'vidoe' }))).toThrow(
-      expect.objectContaining({ hint: "Did you mean 'video'?" }),
-    )
   })
 })

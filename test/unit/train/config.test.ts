@@ -64,8 +64,8 @@ describe('resolveGRPOConfig', () => {
   })
 
   it.each([
-    [{ learningRat: 1 }, "[args] unknown option 'learningRat'; did you mean 'learningRate'?"],
-    [{ num_generation: 4 }, "did you mean 'numGenerations'?"],
+    [{ learningRat: 1 }, "[args] unknown option 'learningRat'; did you mean learningRate?"],
+    [{ num_generation: 4 }, 'did you mean numGenerations?'],
     [{ toString: 4 }, "unknown option 'toString'"],
     [{ learningRate: '1e-6' }, 'learningRate: expected a number >= 0, got "1e-6"'],
     [{ numGenerations: 1 }, 'numGenerations: expected an integer >= 2, got 1'],

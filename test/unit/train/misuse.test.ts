@@ -36,7 +36,7 @@ const wrongOptions: readonly (readonly [object, string])[] = [
     { lossType: 'vespo', importanceSamplingCorrection: true },
     "expected importanceSamplingMode 'token_truncate' or 'token_mask', got 'sequence_mask'",
   ],
-  [{ learningRat: 1e-6 }, "unknown option 'learningRat'; did you mean 'learningRate'?"],
+  [{ learningRat: 1e-6 }, "unknown option 'learningRat'; did you mean learningRate?"],
 ]
 const batchOf8 = { numGenerations: 4, perDeviceTrainBatchSize: 8 }
 

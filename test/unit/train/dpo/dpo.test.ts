@@ -92,7 +92,7 @@ describe('the options', () => {
     [{ lossType: ['sigmoid', 'sft'], useWeighting: true }, "useWeighting: lossType 'sft' has no weights of pairs"],
     [{ syncRefModel: true, precomputeRefLogProbs: true }, 'syncRefModel: moves the reference, which'],
     [{ ldAlpha: 2 }, 'ldAlpha: expected a number from 0 to 1, got 2'],
-    [{ betta: 1 }, "unknown option 'betta'; did you mean 'beta'?"],
+    [{ betta: 1 }, "unknown option 'betta'; did you mean beta?"],
   ])('refuse %j', (given, message) => {
     expect(() => resolveDPOConfig(given)).toThrow(message)
   })
