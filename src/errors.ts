@@ -54,11 +54,15 @@ export function dataError(message: string, cause?: unknown): InputError {
   return new InputError(message, { code: 'ERR_VSGRPO_DATA', cause })
 }
 
-/** The run was stopped by its AbortSignal. The command line exits with 130. */
+/** The run was stopped by its AbortSignal. `exitCode` is the command line's: 128 and the number of the system's signal. */
 export class AbortedError extends VsgrpoError {
   override readonly name = 'AbortedError'
 
-  constructor(message = 'the run was interrupted', cause?: unknown) {
+  constructor(
+    message = 'the run was interrupted',
+    cause?: unknown,
+    readonly exitCode = 130,
+  ) {
     super(message, { code: 'ERR_VSGRPO_ABORTED', cause })
   }
 }

@@ -78,7 +78,7 @@ config.yaml:
     outputDir: runs/first                # default: runs/<name of the file>
 
 The run folder holds config.json, metrics.jsonl, checkpoints/step-N and report.html. Ctrl-C saves a checkpoint and exits
-with 130; --resume goes on from it.
+with 130, a closed terminal with 129; --resume goes on from it.
 
 Example:
   vsgrpo dpo config.yaml --learning-rate 1e-6`

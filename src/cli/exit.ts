@@ -1,11 +1,11 @@
 /** What an error means to the shell: its exit code, and the lines that are printed for it. */
 import { CommanderError } from 'commander'
-import { fromNative, InputError, isAbort, messageOf, VsgrpoError } from '../errors.js'
+import { AbortedError, fromNative, InputError, isAbort, messageOf, VsgrpoError } from '../errors.js'
 
-/** 0 help and version, 130 interrupted, 2 usage or bad input, 1 everything else. */
-export function exitCodeOf(error: unknown): 0 | 1 | 2 | 130 {
+/** 0 help and version, 130 interrupted (129 by a closed terminal), 2 usage or bad input, 1 everything else. */
+export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (isAbort(error)) return 130
+  if (isAbort(error)) return error instanceof AbortedError ? error.exitCode : 130
   return fromNative(error) instanceof InputError ? 2 : 1
 }
 

@@ -80,7 +80,7 @@ Built-in rewards: accuracy, relativeAccuracy[:ratio], format:think, format:obser
 repetition[:3[:-1]], overlong:512:128. A reward of your own is a function that a file exports: export const short = ({ text }) => (text.length < 200 ? 1 : 0)
 
 The run folder holds config.json, metrics.jsonl, completions.jsonl, checkpoints/step-N and report.html.
-Ctrl-C saves a checkpoint and exits with 130; --resume goes on from it.
+Ctrl-C saves a checkpoint and exits with 130, a closed terminal with 129; --resume goes on from it.
 
 Example:
   vsgrpo grpo config.yaml --learning-rate 1e-6 --max-steps 300`

@@ -40,7 +40,7 @@ First steps:
 
 \`vsgrpo <command> --help\` explains a command. Data goes to stdout, messages to stderr.`
 
-/** Runs one command line and returns its exit code: 0 ok, 1 failure, 2 usage or bad input, 130 interrupted. */
+/** Runs one command line and returns its exit code: 0 ok, 1 failure, 2 usage or bad input, 130 interrupted (129 by a closed terminal). */
 export async function runCommandLine(args: readonly string[], streams: Streams = processStreams): Promise<number> {
   try {
     const program = createProgram(streams, args[0])

@@ -49,7 +49,8 @@ config.yaml:
     outputDir: runs/first                # default: runs/<name of the file>
 
 The loss is on the completion's tokens only, unless completionOnlyLoss is false. The run folder holds config.json,
-metrics.jsonl, checkpoints/step-N and report.html. Ctrl-C saves a checkpoint and exits with 130; --resume goes on from it.
+metrics.jsonl, checkpoints/step-N and report.html. Ctrl-C saves a checkpoint and exits with 130, a closed terminal with
+129; --resume goes on from it.
 
 Example:
   vsgrpo sft config.yaml --learning-rate 1e-5`

@@ -15,6 +15,7 @@ import { Checkpoints, readState } from '../train/checkpoint.js'
 import type { TrainOptions, TrainResult } from '../train/session.js'
 import { version } from '../version.js'
 import { type Config, readConfig, type Shape } from './config.js'
+import { exitCodeOf } from './exit.js'
 import { checkPlan, type Picked, type Planned } from './expected.js'
 import { modelName, modelOptions } from './run-config.js'
 
@@ -81,19 +82,20 @@ async function runTraining(training: Training, { ignorePlan, ...run }: RunOption
   // The plan's formulas were measured on the CPU: they are no reason to refuse a run on a GPU.
   const unplanned = ignorePlan || run.options.device === 'cuda'
   const expected = unplanned ? undefined : await checkPlan(training, { ...run, resume, outputDir })
-  const result = await interruptible(async (signal) => {
+  const exitCode = await interruptible(async (signal) => {
     const policy = await loadModel(model, options)
     if (expected) process.stderr.write(`${expected.line}\n`)
     try {
       const folder = runFolder(outputDir, { versions: { vsgrpo: version } })
       const parts = { model: policy, reporters: [folder, progress()], signal, picked: expected?.picked ?? {} }
-      return await train(parts, { resumeFromCheckpoint: resume })
+      const { reason } = await train(parts, { resumeFromCheckpoint: resume })
+      return reason === 'aborted' ? exitCodeOf(signal.reason) : 0
     } finally {
       policy.dispose()
     }
   })
   process.stderr.write(`report: ${await writeReport(outputDir)}\n`)
-  if (result.reason === 'aborted') process.exitCode = 130
+  if (exitCode !== 0) process.exitCode = exitCode
 }
 
 /** `--resume config.yaml` would take the configuration for the folder. */

@@ -1,5 +1,5 @@
-/** Ctrl-C during `vsgrpo grpo`: exit code 130, a checkpoint that works, and a run that ends as if never stopped. */
-import { readdirSync } from 'node:fs'
+/** `vsgrpo grpo` is interrupted: its exit code, a checkpoint that works, and a run that ends as if never stopped. */
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { makeRooms, type Running, readRows, scratch, sha256, startVsgrpo, vsgrpo, writeConfig } from './cli.js'
@@ -19,7 +19,13 @@ function configure(name: string, config: object = {}, args: object = {}): void {
 }
 
 /** Waits until the run has logged some steps (or has ended by itself), then presses Ctrl-C. */
-async function interruptAfter({ child, ended }: Running, file: string, rows: number) {
+async function interruptAfter(run: Running, file: string, rows: number) {
+  await logged(run, file, rows)
+  run.child.kill('SIGINT')
+  return run.ended
+}
+
+async function logged({ ended }: Running, file: string, rows: number): Promise<void> {
   const deadline = Date.now() + 60_000
   let over = false
   ended.then(() => {
@@ -29,8 +35,6 @@ async function interruptAfter({ child, ended }: Running, file: string, rows: num
     if (rowsIn(file) >= rows) break
     await new Promise((done) => setTimeout(done, 10))
   }
-  child.kill('SIGINT')
-  return ended
 }
 
 function rowsIn(file: string): number {
@@ -90,6 +94,25 @@ it('a second Ctrl-C ends at once, and no half-written checkpoint is left', async
   const again = await interruptAfter(resumed, metrics, rowsIn(metrics) + 3)
   // Killed before it was saved, there is nothing to go on from, and that is said; saved, it goes on.
   expect([2, 130]).toContain(again.code)
+})
+
+it('a closed terminal leaves a checkpoint too, though nobody reads what is said and SIGHUP comes twice', async () => {
+  configure('closed', { rewardFuncs: ['./loud.mjs'] })
+  writeFileSync(join(folder.dir, 'loud.mjs'), 'export default () => (console.log("heard"), Math.random())\n')
+  const run = startVsgrpo(folder.dir, 'grpo', 'closed.yaml')
+  await logged(run, join(folder.dir, 'closed', 'metrics.jsonl'), 3)
+  run.child.stdout?.destroy()
+  run.child.stderr?.destroy()
+  await logged(run, join(folder.dir, 'closed', 'metrics.jsonl'), 6)
+  run.child.kill('SIGHUP')
+  run.child.kill('SIGHUP')
+  const { code, signal } = await run.ended
+  expect({ code, signal }).toEqual({ code: 129, signal: null })
+  const [saved = '', ...others] = readdirSync(checkpointsOf('closed'))
+  expect(others).toEqual([])
+  expect(Number(saved.replace('step-', ''))).toBeLessThan(steps)
+  const resumed = await vsgrpo(folder.dir, 'grpo', 'closed.yaml', '--resume')
+  expect({ code: resumed.code, out: resumed.out.slice(0, 6) }, resumed.err).toEqual({ code: 0, out: 'heard\n' })
 })
 
 it('the same command again, without --resume, is refused', async () => {

@@ -55,12 +55,12 @@ const cli = (...args: string[]) => runCommandLine(args)
 
 const steps = (run: string): unknown[] => readLines(join(dir, run, 'metrics.jsonl')).map((row) => row.step)
 
-/** Presses Ctrl-C as soon as the run folder has a row for the step. */
-function interruptAt(run: string, step: number): void {
+/** Presses Ctrl-C (or sends another signal) as soon as the run folder has a row for the step. */
+function interruptAt(run: string, step: number, signal: 'SIGINT' | 'SIGHUP' = 'SIGINT'): void {
   const timer = setInterval(() => {
     if (!steps(run).includes(step)) return
     clearInterval(timer)
-    process.emit('SIGINT')
+    process.emit(signal)
   }, 1)
 }
 
@@ -119,6 +119,14 @@ describe('vsgrpo grpo', () => {
     expect(steps('parts')).toEqual(steps('whole'))
     const weights = (run: string): string => readFileSync(join(run, 'checkpoints/step-60/model.safetensors'), 'utf8')
     expect(weights(parts)).toBe(weights(whole))
+  })
+
+  it('saves a checkpoint when the terminal is closed, and exits with 129', async () => {
+    interruptAt('closed', 3, 'SIGHUP')
+    const words = ['--output-dir', join(dir, 'closed'), '--max-steps', '60']
+    expect(await cli('grpo', join(dir, 'run.yaml'), ...words)).toBe(129)
+    expect(readdirSync(join(dir, 'closed/checkpoints'))).toHaveLength(1)
+    expect(process.listenerCount('SIGHUP')).toBe(0)
   })
 
   it('goes on from the checkpoint that is named', async () => {
