@@ -24,7 +24,7 @@ export interface MemoryParts {
   readonly reference: number
   readonly gradients: number
   readonly optimizer: number
-  /** Patches of images and videos, those that caches keep and those of a pass. */
+  /** Patches of images and videos, those that caches and prompts hold and those of a pass. */
   readonly media: number
   /** What the forward pass keeps for the backward pass, and what that needs at a time. */
   readonly activations: number
@@ -83,11 +83,11 @@ function samplingOf(workload: Workload, { tokensPerGeneration }: Setup): number 
 }
 
 function heldParts(shape: ModelShape, { load, reference, optimStateDtype, gradDtype }: Setup) {
-  const { total, trainable } = countParameters(shape, load)
+  const { total, trainable, adapters } = countParameters(shape, load)
   const bytes = parameterBytes(load.dtype, optimStateDtype, gradDtype)
   return {
     weights: total * bytes.weight,
-    reference: reference ? total * bytes.weight : 0,
+    reference: bytes.weight * { none: 0, copy: total, adapters }[reference],
     gradients: trainable * bytes.gradient,
     optimizer: Math.round(trainable * bytes.optimizer),
   }
@@ -96,9 +96,9 @@ function heldParts(shape: ModelShape, { load, reference, optimStateDtype, gradDt
 /** Pixels in TypeScript and on their way to the engine, and the features that models with a frozen vision tower keep. */
 function mediaBytes({ vision, hidden }: ModelShape, workload: Workload, setup: Setup, prompts: number): number {
   const { load, reference } = setup
-  const keepers = Number(load.freezeVision) + Number(reference)
+  const keepers = Number(load.freezeVision) + Number(reference === 'copy')
   const features = keepers * workload.keptMediaTokens * hidden * bytesOf(load.dtype)
-  return workload.cachedMedia + features + bytesPerPatchValue * passOver(workload, prompts).patches * vision.patchValues
+  return workload.heldMedia + features + bytesPerPatchValue * passOver(workload, prompts).patches * vision.patchValues
 }
 
 /** What is not a part of its own. */

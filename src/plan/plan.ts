@@ -7,6 +7,7 @@ import { defaultTokensPerBatch } from '../policy/weights.js'
 import { Processor } from '../processing/index.js'
 import { isGiven } from '../train/fields.js'
 import { availableBytes } from './available.js'
+import { type KeptMediaOptions, keptMedia } from './kept-media.js'
 import { type MemoryPlan, predictMemory } from './memory.js'
 import { measureRates, type Rates } from './rates.js'
 import { type Remedy, remedies } from './remedies.js'
@@ -57,8 +58,6 @@ export interface Plan {
 
 /** Of the memory that there is, what a plan may fill: its predictions are good to a tenth. */
 const filled = 0.9
-/** Media that the processor keeps, in bytes: its default. */
-const mediaCacheBytes = 512 * 2 ** 20
 
 /** Throws an InputError for options and rows that a run would refuse too and for a GPU, and what the engine throws. */
 export async function plan(options: PlanOptions): Promise<Plan> {
@@ -77,7 +76,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   const load = loadOptionsOf(found, options, engine.buildInfo().bfloat16)
   const rows = await measureRows(trainDataset, processor, { ...steps.config, answers: steps.answers })
   const available = options.availableBytes ?? availableBytes()
-  const { longest, mean } = workloads(shape, steps, rows, { length: trainDataset.length, ...options })
+  const { longest, mean } = workloads(shape, steps, rows, { ...options, length: trainDataset.length })
   const asked = setupOf(steps, load)
   const setup = isGiven(args, 'tokensPerMicroBatch') ? asked : pickMicroBatch(shape, longest, asked, available)
   const memory = predictMemory(shape, longest, setup)
@@ -108,36 +107,27 @@ async function measured(measure: () => Promise<Rates>): Promise<Rates | string> 
 }
 
 /** The step at its longest, which memory has to hold, and at its mean, which time adds up to. */
-function workloads(
-  shape: ModelShape,
-  steps: StepPlan,
-  rows: RowSizes,
-  {
-    length,
-    keptMediaTokens = defaultTokensPerBatch,
-  }: Pick<PlanOptions, 'keptMediaTokens'> & { readonly length: number },
-) {
-  // Caches grow until they have seen every medium or are full.
-  const rowsSeen = Math.min(length, (countRunSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
-  const seen = Math.ceil((rows.media * rowsSeen) / Math.max(1, length))
-  const patches = seen * rows.mean.prompt.patches
-  const kept = {
-    cachedMedia: Math.min(mediaCacheBytes, patches * shape.vision.patchValues),
-    keptMediaTokens: Math.min(keptMediaTokens, patches / shape.vision.mergeUnit),
-  }
+function workloads(shape: ModelShape, steps: StepPlan, rows: RowSizes, options: KeptMediaOptions) {
+  const kept = keptMedia(shape, steps, rows, options)
   return { longest: { ...steps.workload(rows.longest), ...kept }, mean: { ...steps.workload(rows.mean), ...kept } }
 }
 
 function setupOf({ config, needsReference }: StepPlan, load: LoadOptions): Setup {
   return {
     load,
-    reference: needsReference && !load.lora,
+    reference: needsReference ? referenceOf(load) : 'none',
     optimStateDtype: config.optimStateDtype,
     gradDtype: config.gradDtype,
     gradientCheckpointing: config.gradientCheckpointing,
     tokensPerMicroBatch: config.tokensPerMicroBatch,
     tokensPerGeneration: defaultTokensPerBatch,
   }
+}
+
+/** As `Policy.reference` makes it: adapters can be switched off, and those from a folder are kept as they were. */
+function referenceOf({ lora, adapterDir }: LoadOptions): Setup['reference'] {
+  if (!lora) return 'copy'
+  return adapterDir === undefined ? 'none' : 'adapters'
 }
 
 /** The default, or the largest half, quarter, … of it with which the run fits; the least of them when none does. */

@@ -55,6 +55,7 @@ function changes({ algorithm, shape, workload, setup }: Run): Change[] {
     change,
     changed: { workload: { ...workload, ...changed } },
   })
+  const hasReference = reference !== 'none'
   const half = (count: number) => Math.ceil(count / 2)
   return [
     ...(load.lora
@@ -62,11 +63,11 @@ function changes({ algorithm, shape, workload, setup }: Run): Change[] {
       : [
           set(`lora: { r: ${rank} }`, {
             load: { ...load, lora: adapters(shape), freezeVision: true },
-            reference: false,
+            reference: 'none',
           }),
         ]),
-    ...(reference && algorithm === 'grpo' ? [set('beta: 0', { reference: false })] : []),
-    ...(reference && algorithm === 'dpo' ? [set('precomputeRefLogProbs: true', { reference: false })] : []),
+    ...(hasReference && algorithm === 'grpo' ? [set('beta: 0', { reference: 'none' })] : []),
+    ...(hasReference && algorithm === 'dpo' ? [set('precomputeRefLogProbs: true', { reference: 'none' })] : []),
     ...smallerMoments[setup.optimStateDtype].map((dtype) =>
       set(`optimStateDtype: ${dtype}`, { optimStateDtype: dtype }),
     ),

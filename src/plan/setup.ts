@@ -4,8 +4,8 @@ import type { Budgets } from './workload.js'
 
 export interface Setup extends Budgets {
   readonly load: LoadOptions
-  /** A second copy of the weights, frozen. */
-  readonly reference: boolean
+  /** What is kept to score by, frozen: a second copy of the weights, or of the adapters that the policy began with. */
+  readonly reference: 'none' | 'copy' | 'adapters'
   /** Type of the optimizer's moments. */
   readonly optimStateDtype: StateDType
   readonly gradDtype: DType

@@ -15,12 +15,18 @@ export interface StepPlan {
   readonly config: TrainingValues
   /** Columns of a row with given answers. */
   readonly answers: readonly string[]
-  /** Scores under a policy that does not train: a second copy of the weights, unless the policy has adapters to switch off. */
+  /** Scores under a policy that does not train. */
   readonly needsReference: boolean
   /** Rows of a batch of examples, and the optimizer steps that it feeds. */
-  readonly batch: { readonly rows: number; readonly updates: number; readonly lastBatch: 'drop' | 'keep' }
+  readonly batch: {
+    readonly rows: number
+    readonly updates: number
+    readonly lastBatch: 'drop' | 'keep'
+    /** Its prompts are made while the batch before it is learned from: `encodeAhead` in src/train/loop.ts. */
+    readonly isReadAhead: boolean
+  }
   /** What is kept of the media is the caller's. */
-  readonly workload: (size: RowSize) => Omit<Workload, 'cachedMedia' | 'keptMediaTokens'>
+  readonly workload: (size: RowSize) => Omit<Workload, 'heldMedia' | 'keptMediaTokens'>
 }
 
 /** Checks the options; throws as the algorithm's trainer does. */
@@ -36,7 +42,7 @@ function grpoSteps(config: GRPOValues): StepPlan {
     config,
     answers: [],
     needsReference: beta > 0,
-    batch: { rows: promptsPerBatch, updates: updates * numIterations, lastBatch: 'drop' },
+    batch: { rows: promptsPerBatch, updates: updates * numIterations, lastBatch: 'drop', isReadAhead: true },
     workload: ({ prompt }) => ({
       prompt,
       completions: numGenerations,
@@ -60,7 +66,7 @@ function sftSteps(config: SFTValues): StepPlan {
     config,
     answers: ['completion'],
     needsReference: false,
-    batch: { rows, updates: 1, lastBatch: 'keep' },
+    batch: { rows, updates: 1, lastBatch: 'keep', isReadAhead: !config.packing },
     workload: (size) => {
       const completionTokens = answerTokens(size, config.maxLength)
       const perPlace = config.packing
@@ -85,7 +91,7 @@ function dpoSteps(config: DPOValues): StepPlan {
     config,
     answers: ['chosen', 'rejected'],
     needsReference: !config.precomputeRefLogProbs,
-    batch: { rows, updates: 1, lastBatch: 'keep' },
+    batch: { rows, updates: 1, lastBatch: 'keep', isReadAhead: true },
     workload: (size) => ({
       ...givenAnswers(size, config),
       completions: 2,

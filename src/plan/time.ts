@@ -31,7 +31,7 @@ export function predictTime(shape: ModelShape, workload: Workload, setup: Setup,
   const learning = passes.reduce((sum, flops) => sum + learningSeconds(flops, parts), 0)
   const phases = {
     generation: workload.generation ? generationSeconds(parts) : 0,
-    logps: reference * seconds(setup.reference ? all : passes) + policy * seconds(passes),
+    logps: reference * seconds(setup.reference === 'copy' ? all : passes) + policy * seconds(passes),
     backward: learning - (keepsPrompts(workload, setup) ? savedSeconds(parts) : 0),
     optimizer: countParameters(shape, setup.load).trainable * rates.optimizer,
   }

@@ -37,8 +37,8 @@ export interface Workload {
   readonly scoring: { readonly reference: number; readonly policy: number }
   /** The loss needs all log-probabilities before its gradient: the head runs once more. */
   readonly headTwice: boolean
-  /** Bytes of patches that caches hold once they are full. */
-  readonly cachedMedia: number
+  /** Bytes of patches in TypeScript: of caches once they are full, or of the prompts at hand where these are more. */
+  readonly heldMedia: number
   /** Tokens of media whose features a model with a frozen vision tower keeps. */
   readonly keptMediaTokens: number
 }

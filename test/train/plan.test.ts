@@ -61,6 +61,23 @@ describe('vsgrpo plan', () => {
     expect(steps).toBe(12)
   })
 
+  it('knows the reference of a policy that goes on from an adapter to the byte: that adapter once more', async () => {
+    const args = { maxSteps: 1, maxCompletionLength: 4 }
+    const lora = { r: 8, targetModules: ['q_proj', 'v_proj', 'down_proj'] }
+    const first = writeConfig(folder.dir, 'first', { trainDataset: rooms, lora, args: { ...args, outputDir: 'first' } })
+    expect((await plan(first)).memory.parts.reference).toBe(0)
+    expect(await vsgrpo(folder.dir, 'grpo', first)).toMatchObject({ code: 0 })
+    const model = join(folder.dir, 'first', 'checkpoints', 'step-1')
+    const second = { model, trainDataset: rooms, args: { ...args, outputDir: 'second' } }
+    const { parts } = (await plan(writeConfig(folder.dir, 'second', second))).memory
+    const { code, err } = await vsgrpo(folder.dir, 'grpo', 'second.yaml')
+    expect(code, err).toBe(0)
+    const [row] = readRows<Record<string, number>>(join(folder.dir, 'second', 'metrics.jsonl'))
+    expect(parts.reference).toBeGreaterThan(0)
+    for (const part of ['weights', 'reference', 'gradients', 'optimizer'] as const)
+      expect(row?.[`memory/${part}`] ?? 0, part).toBe(parts[part])
+  })
+
   it('keeps a run that does not fit from starting, and picks micro-batches that make another fit', async () => {
     const size = { numGenerations: 100_000, perDeviceTrainBatchSize: 100_000, maxCompletionLength: 100 }
     const config = writeConfig(folder.dir, 'large', { trainDataset: rooms, args: { ...size, outputDir: 'large' } })

@@ -82,12 +82,23 @@ describe('the peak', () => {
     const now = peak({ prompts: 4 })
     const lora = { r: 16, alpha: 32, seed: 0, targetModules: ['q_proj', 'k_proj', 'v_proj', 'o_proj'] }
     expect(peak({ prompts: 4 }, { gradientCheckpointing: true })).toBeLessThan(now)
-    expect(peak({ prompts: 4 }, { load: { ...setup.load, lora, freezeVision: true }, reference: false })).toBeLessThan(
+    expect(peak({ prompts: 4 }, { load: { ...setup.load, lora, freezeVision: true }, reference: 'none' })).toBeLessThan(
       now / 2,
     )
     expect(peak({ prompts: 4 }, { load: { ...setup.load, freezeVision: true } })).toBeLessThan(now)
-    expect(peak({ prompts: 4 }, { reference: false })).toBe(now - 2 * 2_208_985_600)
+    expect(peak({ prompts: 4 }, { reference: 'none' })).toBe(now - 2 * 2_208_985_600)
     expect(peak({ prompts: 4 }, { tokensPerMicroBatch: 4096 })).toBeLessThan(now)
+  })
+
+  it('has the adapters that the policy began with once more, and no features beside the policy’s', () => {
+    const lora = { r: 16, alpha: 32, seed: 0, targetModules: ['q_proj', 'v_proj'] }
+    const load = { ...setup.load, lora, freezeVision: true }
+    const [bare, adapted] = (['none', 'adapters'] as const).map((reference) =>
+      predictMemory(qwen2b, { ...step, keptMediaTokens: 1000 }, { ...setup, load, reference }),
+    )
+    const adapters = 28 * 16 * (2 * 1536 + (1536 + 256))
+    expect(adapted?.parts).toEqual({ ...bare?.parts, reference: 2 * adapters })
+    expect((adapted?.peakBytes ?? 0) - (bare?.peakBytes ?? 0)).toBe(2 * adapters)
   })
 
   it('counts the low bits of weights only where the weights are rounded, and moments in their own type', () => {
@@ -120,8 +131,8 @@ describe('the peak', () => {
       predictMemory(qwen2b, { ...step, keptMediaTokens: 1000 }, { ...setup, ...changed }).parts.media
     const frozen = { ...setup.load, freezeVision: true }
     const each = 1000 * 1536 * 2
-    expect(media({ load: frozen, reference: false }) - media({ reference: false })).toBe(each)
-    expect(media({ load: frozen, reference: true }) - media({ reference: false })).toBe(2 * each)
+    expect(media({ load: frozen, reference: 'none' }) - media({ reference: 'none' })).toBe(each)
+    expect(media({ load: frozen, reference: 'copy' }) - media({ reference: 'none' })).toBe(2 * each)
   })
 })
 

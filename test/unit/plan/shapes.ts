@@ -35,13 +35,13 @@ export const step: Workload = {
   generation: { prompts: 1, updates: 1, atOnce: true },
   scoring: { reference: 1, policy: 0 },
   headTwice: false,
-  cachedMedia: 0,
+  heldMedia: 0,
   keptMediaTokens: 0,
 }
 
 export const setup: Setup = {
   load: { dtype: 'bfloat16', trainable: true, freezeVision: false },
-  reference: true,
+  reference: 'copy',
   optimStateDtype: 'float32',
   gradDtype: 'float32',
   gradientCheckpointing: false,

@@ -19,7 +19,7 @@ describe('a GRPO step', () => {
     }
     const steps = planSteps('grpo', args)
     expect(steps.needsReference).toBe(true)
-    expect(steps.batch).toEqual({ rows: 8, updates: 4, lastBatch: 'drop' })
+    expect(steps.batch).toEqual({ rows: 8, updates: 4, lastBatch: 'drop', isReadAhead: true })
     expect(steps.workload(size)).toMatchObject({
       ...{ prompt, completions: 8, completionTokens: 64, prompts: 4, headTwice: false },
       generation: { prompts: 8, updates: 4, atOnce: false },

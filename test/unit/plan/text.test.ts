@@ -73,7 +73,7 @@ describe('remedies', () => {
     const lean = {
       ...setup,
       gradientCheckpointing: true,
-      reference: false,
+      reference: 'none' as const,
       load: { ...setup.load, freezeVision: true },
     }
     const names = remedies({ ...run, setup: lean }, 1e12).map(({ change }) => change)

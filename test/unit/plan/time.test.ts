@@ -54,7 +54,7 @@ describe('the time of a step', () => {
 
   it('has the tower once where it is frozen, and once more for a reference of its own', () => {
     const { vision } = flopsOf(qwen2b, step, 1)
-    const [frozen, lora] = [true, false].map((reference) =>
+    const [frozen, lora] = (['copy', 'none'] as const).map((reference) =>
       time({ keptMediaTokens: 10_000 }, { load: { ...setup.load, freezeVision: true }, reference }),
     )
     expect(time({}).backward - (frozen?.backward ?? 0)).toBeCloseTo(3e-12 * vision, 9)
