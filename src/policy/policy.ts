@@ -167,7 +167,7 @@ export class Policy implements Disposable, AsyncDisposable {
   async reference(): Promise<Reference> {
     const { lora, adapterDir } = this.load
     if (lora && adapterDir !== undefined) await loadReferenceAdapter(this.native, adapterDir)
-    if (lora) return onSameBase(this)
+    if (lora) return onSameBase((sequences, options) => this.scoreAll(sequences, { ...options, adapter: false }))
     return frozenCopy(this.engine, this.dir, { ...this.load, trainable: false })
   }
 

@@ -5,14 +5,13 @@ import type { Sequence } from '../batch.js'
 import { fromNative, InputError } from '../errors.js'
 import { copyModelFiles } from '../model-folder.js'
 import type { NativeModel, TokenStats } from '../native.js'
-import type { Policy } from './policy.js'
 import { type Engine, loadWeights, type ScoreOptions, scoreWith, type WeightsOptions } from './weights.js'
 
 /** Scores sequences under fixed weights: what the KL penalty is measured from. */
 export interface Reference {
   score(sequences: readonly Sequence[], options?: ScoreOptions): Promise<TokenStats[]>
-  /** Moves the reference towards the policy by the share alpha. */
-  mix(policy: Policy, alpha: number): Promise<void>
+  /** Moves the reference towards the policy's model by the share alpha. */
+  mix(policy: NativeModel, alpha: number): Promise<void>
   /** Writes the weights below a checkpoint's folder, and reads them back. */
   save(dir: string): Promise<void>
   restore(dir: string): Promise<void>
@@ -28,13 +27,13 @@ export async function loadReferenceAdapter(model: NativeModel, dir: string): Pro
   }
 }
 
-/** The policy's own base, with the adapters that it began with or none. */
-export function onSameBase(policy: Policy): Reference {
+/** The policy's own base, with the adapters that it began with or none: how it scores is the policy's. */
+export function onSameBase(score: Reference['score']): Reference {
   const refuse = async () => {
     throw new InputError('[syncRefModel] expected a model without lora: with it, the reference stays as it is')
   }
   return {
-    score: (sequences, options) => policy.scoreAll(sequences, { ...options, adapter: false }),
+    score,
     mix: refuse,
     save: refuse,
     restore: refuse,
@@ -49,7 +48,7 @@ export async function frozenCopy(engine: Engine, dir: string, options: WeightsOp
     score: (sequences, scoring = {}) => scoreWith(weights, sequences, scoring),
     async mix(policy, alpha) {
       weights.features.clear()
-      await weights.model.mix(policy.native, alpha)
+      await weights.model.mix(policy, alpha)
     },
     async save(checkpoint) {
       const folder = join(checkpoint, 'reference')

@@ -18,7 +18,7 @@ export function syncReference(given: Reference | undefined, options: Values<type
   const reference = syncRefModel ? given : undefined
   return {
     async afterUpdate(step, { policy }) {
-      if (step % refModelSyncSteps === 0) await reference?.mix(policy, refModelMixupAlpha)
+      if (step % refModelSyncSteps === 0) await reference?.mix(policy.native, refModelMixupAlpha)
     },
     async save(dir) {
       await reference?.save(dir)
