@@ -1,9 +1,20 @@
 """Compares `vsgrpo score` and `vsgrpo generate` with transformers, and loads what vsgrpo saves in transformers and PEFT.
 
-Random checkpoints of odd sizes are made by transformers itself; prompts, images and videos are none that a test knows. Needs a
-built vsgrpo and two Pythons, with transformers 4.57.6 and 5.18.0, both with torch, torchvision, Pillow and peft:
+Needs a built vsgrpo and two Pythons, with transformers 4.57.6 and 5.18.0, both with torch, torchvision, Pillow and peft:
     python test/parity/compare_transformers.py --python VENV4/bin/python --python VENV5/bin/python
+    npx biome check --write test/parity/results
 Exit code 1 when a limit is broken. The result is written to test/parity/results/transformers.json.
+
+Transformers itself makes six random checkpoints (three layouts of config.json, tied and own heads, 1 to 6 query heads per key head,
+head widths 16, 32 and 64, odd vocabularies and widths, float32 and bfloat16, one file and shards, published and in-memory tensor
+names) and answers twelve prompts that no test knows (text, turns, Unicode, one and three images of odd sizes, videos of 1 to 19
+frames, mixtures). `vsgrpo score` and `vsgrpo generate --temperature 0` are held against that: 4.57.6 with --rope-compat 4, 5.18.0 with
+--rope-compat 5. Then both versions and PEFT load what vsgrpo saved of these checkpoints. A saved model gives the original's
+log-probabilities to the last bit, so what is measured of saved ones is of adapters, merged weights, and of vsgrpo against transformers
+where 4.57.6 cannot load the original.
+
+It sees mistakes: on checkpoint b the other version's --rope-compat puts long videos off by 2 to 7, the slow processor's resizer puts
+images off by 0.8e-2 to 2.6e-2.
 """
 
 import argparse

@@ -1,10 +1,36 @@
 """Writes the golden numbers of the native engine from Hugging Face transformers on tiny random Qwen2-VL models.
 
-Needs Python with torch 2.13.0 (CPU), transformers 4.57.6, safetensors and numpy; nothing else in the project needs Python.
+    pip install torch==2.13.0 transformers==4.57.6 numpy      # transformers wants huggingface-hub below 1.0
     python test/parity/make_model_golden.py [--only CASE ...]
-Fixtures land in test/parity/fixtures/tiny-{a,b}; running it again writes the same bytes.
+Fixtures land in test/parity/fixtures/tiny-{a,b} and adamw.safetensors, computed on a CPU (attn_implementation="eager"). Running it
+again writes the same bytes on the same machine; another processor may change the last digits.
 
-Every case is one safetensors file; README.md beside this file says what its tensors mean.
+The models (tiny_models.py) have weights N(0, 0.2), norm weights around 1, published tensor names and a flat config.json: a default
+initialisation would give logits near zero and no biases, and hide mistakes.
+
+Every case is one safetensors file with one unpadded sequence. T tokens, P patches, M media items, K targets, V vocabulary, H hidden:
+
+- input_ids [T], positions [3, T], next_position [1]: int32; positions as transformers 4.57 counts them
+- patches [P, 1176], grids [M, 3]: in the order of the placeholders; patches as bfloat16, which holds them exactly
+- hidden [T, H], logits [T, V]: after the final norm; of every token
+- target_rows, target_ids [K]: the second half of the tokens: token target_ids[k] is predicted from row target_rows[k]
+- logps, entropy [K]; logps_t07, entropy_t07: at temperature 1; at 0.7
+- loss [1], grad.<parameter>: mean negative log-probability at temperature 1 and its gradients (a tied head's are in the embedding's)
+
+The files:
+
+- text, image, two_images, video, long_video, mixed: the tensors above; `mixed` has all gradients, `image` and `video` some;
+  `long_video` has more frames than rows and columns. tiny-a/image also has the output of every block (vision.*, text.layer.*)
+- group: a video prompt and four completions (completion_ids, completion_offsets), each by a forward of its own; gradients of
+  sum weights * logps
+- grpo: the group's tokens with old_logps, ref_logps, advantages, weights (mask / normaliser), beta 0.04, epsilon 0.2: loss, dlogps,
+  some gradients; _bias: with the KL multiplied by the ratio; _no_old: ratio 1
+- greedy: 12 tokens of generate(do_sample=False) after each of the cases' prompts, with their log-probabilities; fewer where the next
+  one is a placeholder of an image or video, which vsgrpo never gives
+- lora, adapter/: an adapter of rank 4, alpha 8 on all linear layers, in PEFT's layout (names as PEFT writes them over
+  transformers >= 4.52); logits and gradients for the image case's inputs
+- bf16: logits of the image case in bfloat16, in float32, and in float32 on weights rounded to bfloat16
+- adamw: three steps of torch.optim.AdamW (lr 1e-3, weight decay 0.1 on matrices) after clipping to norm 1
 """
 
 import argparse

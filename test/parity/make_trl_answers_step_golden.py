@@ -3,7 +3,8 @@
 Needs what make_trl_step_golden.py needs, and the checkpoint and images that it wrote.
     python test/parity/make_trl_answers_step_golden.py [--only CASE ...]
     npx biome check --write test/parity/fixtures/trl-dpo test/parity/fixtures/trl-sft
-Rows come in order; the rest is TRL as it is. README.md beside this file says what the files mean.
+Rows come in order; the rest is TRL as it is. <case>.safetensors and steps.json have the names of fixtures/trl-step; the reference
+parts from the policy in the second step.
 """
 
 import argparse

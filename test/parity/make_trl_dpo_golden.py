@@ -1,10 +1,17 @@
 """Writes what TRL's own DPOTrainer and SFTTrainer compute for given logits: losses, gradients, metrics.
 
-Needs Python with trl 1.13.0, transformers 5.18.0 and torch 2.13.0 (CPU); nothing else in the project needs Python.
+    pip install torch==2.13.0 transformers==5.18.0 trl==1.13.0
     python test/parity/make_trl_dpo_golden.py
     npx biome check --write test/parity/fixtures/trl-dpo test/parity/fixtures/trl-sft
-README.md beside this file says what the fixtures hold. `_compute_loss`, `compute_loss` and the collators are TRL's, unmodified,
-with a stand-in for `self` and for the models. Everything is float64, but for the alpha-divergence, which TRL computes in float32 only.
+`DPOTrainer._compute_loss`, `compute_ref_log_probs`, `SFTTrainer.compute_loss`, `_chunked_cross_entropy_loss`, `dft_loss` and the
+collators are TRL's, unmodified, with a stand-in for `self` and for the models, on logits over seven tokens; slopes by
+log-probabilities come from the slopes by logits. Everything is float64, but for the alpha-divergence, which TRL computes in float32
+only. The cases are in losses.json of either folder: 15 loss types, 4 divergences, LD-DPO, WPO, combinations, precomputed or not; nll,
+chunked_nll and dft over answers alone or all tokens, and a slice of an accumulation.
+
+TRL cannot differentiate `hinge` with `use_weighting` (it multiplies in place), nor compute `sft` with it: the first is checked by
+differences, the second is refused. TRL sorts the pairs of each slice (`per_device_train_batch_size`) for `aot` and `aot_unpaired`, and
+so does vsgrpo: these two depend on how a batch is cut into slices, though never on micro-batches.
 """
 
 import itertools

@@ -1,9 +1,21 @@
 """Writes what TRL's own GRPOTrainer computes for given numbers: losses, gradients, metrics, advantages, sampler ratios.
 
-Needs Python with trl 1.13.0, transformers 5.18.0 and torch 2.13.0 (CPU); nothing else in the project needs Python.
+    pip install torch==2.13.0 transformers==5.18.0 trl==1.13.0
     python test/parity/make_trl_golden.py
-Fixtures land in test/parity/fixtures/trl; README.md beside this file says what they hold. Everything is float64 on
-inputs that float32 holds exactly.
+    npx biome check --write test/parity/fixtures/trl
+TRL's methods run as they are, with a stand-in for `self` (trl_stand_in.py), on a CPU in float64 on inputs that float32 holds exactly;
+NaN is null. The files of test/parity/fixtures/trl:
+
+- loss-grid, of GRPOTrainer._compute_loss: combinations of options on small batches: loss, dlogps, dentropies (with an entropy
+  bonus), metrics
+- advantages, of GRPOTrainer._generate_and_score_completions: tables of rewards, null where one does not apply: advantages, metrics
+- sampler-ratio, of the same: the four modes of the sampler correction, four pairs of bounds, with and without masked completions:
+  ratios, metrics
+
+Ragged arrays hold the completions' tokens one after the other, `lengths` says how many each has, `mask` is 0 for a completion that is
+masked as a whole. A case of the grid names its batch, and its `options` are laid over the file's `defaults`; `old_logps` and
+`sampling_logps` say whether the batch's are given, `sampler_ratio` which of its two ratios is. One case is one slice of
+gradient_accumulation_steps, so its loss is divided as a slice's is.
 """
 
 import itertools

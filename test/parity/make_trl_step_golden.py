@@ -1,11 +1,24 @@
 """Writes what TRL's own GRPOTrainer does to a tiny Qwen2-VL in two optimizer steps: gradients, updates and metrics.
 
-Needs Python with torch 2.13.0 (CPU), transformers 5.18.0, trl 1.13.0, torchvision and numpy; nothing else in the project needs it.
+    pip install torch==2.13.0 torchvision transformers==5.18.0 trl==1.13.0 pillow numpy
     python test/parity/make_trl_step_golden.py [--only CASE ...]
     npx biome check --write test/parity/fixtures/trl-step
+Float32 on a CPU, full fine-tuning, AdamW at learning rate 1e-3, four prompts with an image each, groups of four. The files of
+test/parity/fixtures/trl-step:
 
-Sampling is replaced by fixed completions, and two cases keep TRL from shuffling (`UNSHUFFLED`); the rest is TRL as it is. README.md
-beside this file says what the files mean.
+- base/: the checkpoint with its processor's files: hidden 32, two layers, two vision blocks, patches of 8 x 8, weights N(0, 0.2)
+- images/: one image per prompt, two of them of sizes that are resized
+- steps.json: per prompt the question, TRL's token ids, the completions' token ids, what each of two rewards gives (null: does not
+  apply); per case TRL's arguments and the two rows that it logged
+- <case>.safetensors: <step>.grad.<tensor> before clipping, <step>.delta.<tensor> the update, under the published names
+
+What is not TRL's own: `_generate_single_turn` hands out the completions, and in `dapo_halves` and `bnpo_sliced` (`UNSHUFFLED`) the
+completions stay in order, where TRL deals those of a generation batch to its slices at random; in all other cases the slices do not
+matter. Three choices keep the comparison well conditioned, as Adam's first step takes hardly more than the sign of a gradient, and a
+gradient that is nothing but rounding errors has none: a rope base of 100, so that the rotation acts on all of the few dimensions; wide
+weights; and gradients clipped to norm 1e-3 (except in `grpo_sliced`, which is not clipped), where Adam's epsilon outweighs rounding.
+
+With accumulation, kl, entropy and the clip ratios are not compared: TRL averages its slices' averages, vsgrpo averages over tokens.
 """
 
 import argparse
