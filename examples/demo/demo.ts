@@ -8,7 +8,6 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
-  type Callback,
   GRPOTrainer,
   interruptible,
   loadModel,
@@ -32,6 +31,7 @@ import {
 } from './recipe.js'
 import { type RoomData, roomData } from './room-data.js'
 import { writeSamples } from './samples.js'
+import { timeLimit } from './time-limit.js'
 
 /** Where the package lies, and how long it took to set it up. */
 interface Start {
@@ -66,7 +66,7 @@ async function runDemo(options: Options, signal: AbortSignal): Promise<number> {
   say(`base: ${percent(base.seen.accuracy)} right`)
   const evalBase = clock()
 
-  say(`training for ${options.size.trainSeconds} s at most; the time that is left below is that of all steps`)
+  say(`training for ${options.size.trainSeconds} s, or ${options.size.steps} steps where they take less`)
   const { reason, steps } = await trainGrpo(policy, data, options, signal)
   if (reason === 'stopped') say(`stopped after ${steps} steps: the time is over`)
   const train = clock()
@@ -180,6 +180,7 @@ async function evaluateBoth(policy: Policy, { test, grey }: Data): Promise<Both>
 
 async function trainGrpo(policy: Policy, { train, dev }: Data, options: Options, signal: AbortSignal) {
   const { size, seed, output, resume } = options
+  const limit = timeLimit(size.trainSeconds)
   const trainer = new GRPOTrainer({
     model: policy,
     trainDataset: train.dataset,
@@ -189,8 +190,8 @@ async function trainGrpo(policy: Policy, { train, dev }: Data, options: Options,
     rewardFuncs,
     rewardWeights,
     args: grpoArgs(size, seed, output),
-    reporters: [runFolder(output), progress()],
-    callbacks: [stopAfter(size.trainSeconds)],
+    reporters: [runFolder(output), limit.within(progress())],
+    callbacks: [limit.stop],
     signal,
   })
   return trainer.train({ resumeFromCheckpoint: resume })
@@ -207,18 +208,13 @@ async function continueSupervised({ train, test }: Data, options: Options, secon
     mediaKey: (example) => String(example.scene_name),
     args: supervisedArgs(options.size, options.seed),
     reporters: [],
-    callbacks: [stopAfter(seconds)],
+    callbacks: [timeLimit(seconds).stop],
     signal,
   })
   const { reason } = await trainer.train()
   const result = reason === 'aborted' ? undefined : await evaluate(policy, test, answerTokens)
   policy.dispose()
   return result
-}
-
-function stopAfter(seconds: number): Callback {
-  const deadline = performance.now() + 1000 * seconds
-  return () => (performance.now() > deadline ? 'stop' : undefined)
 }
 
 function report({ accuracy, reward, count, byTask }: Evaluation) {
