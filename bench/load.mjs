@@ -4,7 +4,7 @@
  *
  *   node bench/load.mjs [--dir FOLDER] [--save]      FOLDER needs 4.5 GB, by default the system's temporary folder
  *
- * peakOverSize is the process's largest resident size (VmHWM, mapped pages and Node itself included) over the file's size.
+ * peakOverSize is the process's largest resident size (VmHWM, Node itself included) over the file's size.
  */
 import { spawnSync } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
@@ -46,19 +46,13 @@ function writeCheckpoint(dir) {
 async function measure(dir) {
   const addon = loadAddon()
   const before = statusBytes('VmHWM')
-  let mappedPeak = 0
-  const sampler = setInterval(() => {
-    mappedPeak = Math.max(mappedPeak, statusBytes('RssFile'))
-  }, 5)
   const start = performance.now()
   const model = await addon.Model.load(dir, { dtype: 'bfloat16', trainable: false, freezeVision: true })
   const seconds = (performance.now() - start) / 1000
-  clearInterval(sampler)
   const memory = {
     baselineBytes: before,
     peakBytes: statusBytes('VmHWM'),
     residentBytes: statusBytes('VmRSS'),
-    mappedPeakBytes: mappedPeak,
   }
   model.dispose()
   console.log(JSON.stringify({ ...memory, seconds, ...addon.buildInfo() }))
