@@ -2,7 +2,6 @@
  * How much memory a run needs: what it holds throughout, and what each phase of an optimizer step adds to that. Pure.
  * `processBytes`, and `slack` in passes.ts, are the only measured constants.
  */
-import type { DType } from '../native.js'
 import { parameterBytes } from './engine.js'
 import { activationBytes, inferenceBytes, type KeptPass, keptBytes, kvCacheBytes, lossChunkBytes } from './passes.js'
 import type { Setup } from './setup.js'
@@ -39,7 +38,7 @@ export interface MemoryParts {
 export interface MemoryPlan {
   readonly parts: MemoryParts
   readonly peakBytes: number
-  readonly peakPhase: 'loading' | 'generation' | 'scoring' | 'learning'
+  readonly peakPhase: 'generation' | 'scoring' | 'learning'
   /** Prompts of a micro-batch. */
   readonly promptsPerMicroBatch: number
 }
@@ -63,7 +62,7 @@ export function predictMemory(shape: ModelShape, workload: Workload, setup: Setu
   const scoring = isScored ? Math.round(kept + inferenceBytes(shape, { ...pass, targets: 0 }, load.dtype)) : 0
   // Checkpointed passes give the logits' memory back.
   const logits = setup.gradientCheckpointing ? 0 : parts.lossChunk
-  return { parts, ...peakOf(shape, parts, { dtype: load.dtype, kept, scoring, logits }), promptsPerMicroBatch: prompts }
+  return { parts, ...peakOf(parts, { kept, scoring, logits }), promptsPerMicroBatch: prompts }
 
   /** The completions' rows, that go on from the prompts'. */
   function behind({ rows, targets }: Pass): KeptPass {
@@ -103,7 +102,6 @@ function mediaBytes({ vision, hidden }: ModelShape, workload: Workload, setup: S
 
 /** What is not a part of its own. */
 interface Passing {
-  readonly dtype: DType
   /** From generation on. */
   readonly kept: number
   readonly scoring: number
@@ -112,16 +110,10 @@ interface Passing {
 }
 
 /** The largest of the phases: they follow one another, and what one frees the next uses. */
-function peakOf(
-  shape: ModelShape,
-  parts: MemoryParts,
-  { dtype, kept, scoring, logits }: Passing,
-): Pick<MemoryPlan, 'peakBytes' | 'peakPhase'> {
+function peakOf(parts: MemoryParts, { kept, scoring, logits }: Passing): Pick<MemoryPlan, 'peakBytes' | 'peakPhase'> {
   const { process, weights, reference, gradients, optimizer, media } = parts
   const held = process + weights + reference + gradients + optimizer
   const phases = [
-    // The files' pages of a tensor stand beside its copy; gradients and optimizer come last.
-    ['loading', process + weights + reference + countLargest(shape) * bytesOf(dtype)],
     [
       'generation',
       held + media + (parts.kvCache > 0 ? parts.kvCache + Math.round(Math.max(kept, parts.inference)) + logits : 0),
@@ -131,8 +123,4 @@ function peakOf(
   ] as const
   const [peakPhase, peakBytes] = phases.reduce((most, next) => (next[1] > most[1] ? next : most))
   return { peakPhase, peakBytes }
-}
-
-function countLargest(shape: ModelShape): number {
-  return countParameters(shape, { trainable: false, freezeVision: true }).largest
 }

@@ -40,8 +40,6 @@ export interface ParameterCounts {
   readonly layer: number
   /** Parameters of the LoRA adapters; part of `total` and of `trainable`. */
   readonly adapters: number
-  /** The largest tensor's: while a file is read, so much of it is mapped beside the weights. */
-  readonly largest: number
 }
 
 /** Bytes of one number. */
@@ -187,7 +185,6 @@ export function countParameters(
     trainable: load.trainable ? trained : 0,
     layer: Object.values(linears(shape)).reduce((total, size) => total + product(size), 0),
     adapters,
-    largest: Math.max(...sizes.map(([, count]) => count)),
   }
 }
 

@@ -63,7 +63,6 @@ function worthNaming(remedies: Plan['remedies']): Plan['remedies'] {
 }
 
 const phrases = {
-  loading: 'while loading the weights',
   generation: 'while generating',
   scoring: 'while scoring completions',
   learning: 'in the gradient pass',
