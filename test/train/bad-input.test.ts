@@ -96,7 +96,7 @@ describe.each(['generate', 'score'])('%s', (command) => {
   it('suggests the nearest option', async () => {
     expectMistake(
       await vsgrpo(folder.dir, command, '--modle', base),
-      /unknown option '--modle'.*Did you mean --model\?/,
+      /unknown option '--modle'; did you mean --model\?/,
     )
   })
 })
