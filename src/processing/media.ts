@@ -1,8 +1,10 @@
 /** Images and videos to patches: read, decode, resize, cut; cached by content. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { errorCode, InputError, systemCause } from '../errors.js'
+import { availableParallelism } from 'node:os'
+import { AbortedError, errorCode, InputError, systemCause } from '../errors.js'
 import { native, type PatchifyOptions } from '../native.js'
+import { Turns } from '../turns.js'
 import type { Media } from '../types.js'
 import { byteValues } from './byte-values.js'
 import {
@@ -35,9 +37,13 @@ export interface MediaReaderOptions {
 
 type Decode = () => Promise<Frames>
 
+/** Images and videos that are read at a time: decoded frames take many times what is left of them. */
+const readAtOnce = Math.min(8, 2 * availableParallelism())
+
 export class MediaReader {
   readonly #options: MediaReaderOptions
   readonly #cache: MediaCache
+  readonly #turns = new Turns(readAtOnce)
   /** Everything but the pixels that decides the patches. */
   readonly #settingsKey: string
 
@@ -48,7 +54,14 @@ export class MediaReader {
   }
 
   /** Throws InputError naming the file that cannot be read or does not fit. */
-  async read(source: MediaSource, signal?: AbortSignal): Promise<Media> {
+  read(source: MediaSource, signal?: AbortSignal): Promise<Media> {
+    return this.#turns.run(async () => {
+      if (signal?.aborted) throw new AbortedError(undefined, signal.reason)
+      return this.#read(source, signal)
+    })
+  }
+
+  async #read(source: MediaSource, signal?: AbortSignal): Promise<Media> {
     if ('pixels' in source) {
       const { pixels, kind } = source
       checkPixels(pixels)

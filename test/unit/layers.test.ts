@@ -11,7 +11,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** A unit is a folder or a file of src. It imports from lower rows, and types from its own row. */
 const typescriptLevels: readonly (readonly string[])[] = [
-  ['types', 'errors', 'json', 'group-by', 'random', 'train/events', 'losses/grpo-options'],
+  ['types', 'errors', 'json', 'group-by', 'random', 'turns', 'train/events', 'losses/grpo-options'],
   ['interrupt', 'process-lock', 'published-layout', 'ffmpeg', 'option-checks', 'atomic-file'],
   ['setup', 'atomic-folder'],
   ['native', 'version'],
