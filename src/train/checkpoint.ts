@@ -1,10 +1,12 @@
 /**
- * Checkpoints of a run: `checkpoints/step-N` is a Hugging Face folder (with LoRA: the adapter's) plus `trainer.json`,
- * `optimizer.safetensors` and, where completions are still to be learned from (between two updates on the same ones, and in
- * `failed-step-N`), `samples.json`. A checkpoint is whole or not there; going on from it gives the same numbers as never
- * having stopped.
+ * Checkpoints of a run: `checkpoints/step-N` is a Hugging Face folder (with LoRA: the adapter's) plus
+ * - `trainer.json` and `optimizer.safetensors`;
+ * - `samples.json` where completions are still to be learned from: between two updates on the same ones, and in `failed-step-N`;
+ * - `reference/`, the reference policy, where the run moves it (`syncRefModel`);
+ * - `entropy-control.json`, the coefficient of `useAdaptiveEntropy`.
+ * A checkpoint is whole or not there; going on from it gives the same numbers as never having stopped.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeLeftovers, writeFolder } from '../atomic-folder.js'
 import { fromNative, InputError, systemCause, VsgrpoError } from '../errors.js'
@@ -14,17 +16,13 @@ import type { Policy } from '../policy.js'
 import type { Prompt } from '../types.js'
 import type { Algorithm, Prepared, Sample, Unit } from './algorithm.js'
 
-/** `trainer.json`: where a run stands. Everything random is a function of the seed and these counts. */
+/** `trainer.json`: where a run stands. Everything random is a function of the seed, in `args`, and the step. */
 export interface TrainerState {
   /** Of a checkpoint's folder as a whole: `formatVersion` here when it was written. */
   readonly formatVersion: number
   /** Optimizer steps done. */
   readonly step: number
-  readonly epoch: number
-  /** Batches of examples begun: the sampler's position. */
-  readonly batchNumber: number
   readonly numTokens: number
-  readonly seed: number
   readonly datasetLength: number
   readonly best?: Best
   /** The evaluation after `step` was cut off. */
@@ -92,6 +90,16 @@ export class Checkpoints {
     return join(this.folder, `step-${step}`)
   }
 
+  /** Renames those of later steps, so that they do not count as newer than what a run from `step` saves. Gives their names. */
+  setAsideAfter(step: number): string[] {
+    const later = this.list().filter((name) => stepOf(name) > step)
+    for (const name of later) {
+      rmSync(join(this.folder, asideName(name)), { recursive: true, force: true })
+      renameSync(join(this.folder, name), join(this.folder, asideName(name)))
+    }
+    return later
+  }
+
   /** Their folders. */
   newestFirst(): string[] {
     return this.list()
@@ -115,8 +123,16 @@ export class Checkpoints {
   private list(): string[] {
     if (!existsSync(this.folder)) return []
     const names = readdirSync(this.folder).filter((name) => /^step-\d+$/.test(name))
-    return names.sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)))
+    return names.sort((a, b) => stepOf(a) - stepOf(b))
   }
+}
+
+function stepOf(name: string): number {
+  return Number(name.slice('step-'.length))
+}
+
+export function asideName(name: string): string {
+  return `set-aside-${name}`
 }
 
 async function fill<S extends Sample>(dir: string, { policy, optimizer, algorithm, state, pending }: SaveParts<S>) {

@@ -230,10 +230,7 @@ function partsOf<S extends Sample>(job: Job<S>, progress: Progress<S>): SavePart
   const state: TrainerState = {
     formatVersion,
     step,
-    epoch: epochOf(job, step),
-    batchNumber: Math.ceil(step / job.updatesPerBatch),
     numTokens,
-    seed: job.config.seed,
     datasetLength: job.dataset.length,
     best,
     ...(isEvaluationDue ? { isEvaluationDue } : {}),

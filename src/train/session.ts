@@ -16,7 +16,7 @@ import { acquireLock, ownerOf, releaseLock } from '../process-lock.js'
 import type { Example, Metrics, Prompt } from '../types.js'
 import { version } from '../version.js'
 import type { Algorithm, Sample } from './algorithm.js'
-import { Checkpoints } from './checkpoint.js'
+import { asideName, Checkpoints } from './checkpoint.js'
 import type { TrainingValues } from './config.js'
 import type { EndEvent, TrainEvent } from './events.js'
 import { type GuardOptions, Guards } from './guards.js'
@@ -86,49 +86,85 @@ export async function* runSession<S extends Sample>(
   recipe: Recipe<S>,
   { resumeFromCheckpoint = false }: TrainOptions = {},
 ): AsyncGenerator<TrainEvent, void> {
-  const { model: policy, trainDataset: dataset, signal } = options
-  const { config } = recipe
-  const delivery = new Delivery(options, config)
+  const { signal } = options
+  const { outputDir } = recipe.config
+  const delivery = new Delivery(options, recipe.config)
   // Prompts of a batch that a run does not come to are no longer read when it ends.
   const over = new AbortController()
   const reading = AbortSignal.any(signal ? [signal, over.signal] : [over.signal])
-  const cleanups: (() => void | Promise<void>)[] = [() => over.abort(), () => delivery.close()]
+  const cleanups: Cleanup[] = [() => over.abort(), () => delivery.close()]
+  const failures: Failure[] = []
   try {
-    if (config.outputDir) cleanups.push(occupy(config.outputDir))
-    const encode = createEncoder({ ...options, signal: reading }, dataset)
-    const loader = createLoader({ ...recipe, ...loaderSettings(options, config), length: dataset.length })
-    const checkpoints = config.outputDir ? new Checkpoints(config.outputDir, config.saveTotalLimit) : undefined
-    const createOptimizer = () => policy.createOptimizer(optimizerSettings(config))
-    const setup = { model: policy.dir, ...recipe.description }
-    const parts = { policy, dataset, encode, config, setup, begin: recipe.begin, createOptimizer }
-    const start = await beginRun<S>(resumeFromCheckpoint, checkpoints, parts)
-    cleanups.unshift(() => start.dispose())
-    const { algorithm, optimizer } = start
-    const events = runLoop<S>({
-      ...recipe,
-      policy,
-      optimizer,
-      algorithm,
-      dataset,
-      loader,
-      encode,
-      signal,
-      from: start.from,
-      setup,
-      warnings: [...start.warnings, ...(recipe.warnings ?? [])],
-      totalSteps: countSteps(config, loader.batchesPerEpoch * recipe.updatesPerBatch),
-      description: describe(options, recipe, algorithm.name),
-      versions: { vsgrpo: version, node: process.version },
-      evaluate: options.evalDataset ? () => recipe.evaluate(signal) : undefined,
-      checkpoints: config.saveStrategy === 'no' ? undefined : checkpoints,
-      guards: new Guards(recipe.guards),
-      shouldStop: () => delivery.stopRequested,
-      now: () => performance.now(),
-    })
-    yield* delivery.pass(events)
+    if (outputDir) cleanups.push(occupy(outputDir))
+    const { job, dispose } = await prepareJob({ ...options, signal: reading }, recipe, resumeFromCheckpoint)
+    cleanups.unshift(dispose)
+    yield* delivery.pass(runLoop<S>({ ...job, signal, shouldStop: () => delivery.stopRequested }))
+  } catch (error) {
+    failures.push({ error })
   } finally {
-    for (const cleanup of cleanups) await cleanup()
+    failures.push(...(await attempt(cleanups)))
   }
+  // The first one is why: what an end could not close may be no more than its consequence.
+  if (failures[0]) throw failures[0].error
+}
+
+type Cleanup = () => void | Promise<void>
+interface Failure {
+  readonly error: unknown
+}
+
+/** Calls all of them, whatever becomes of one, and gives what they threw. */
+async function attempt(calls: readonly Cleanup[]): Promise<Failure[]> {
+  const failures: Failure[] = []
+  for (const call of calls) {
+    try {
+      await call()
+    } catch (error) {
+      failures.push({ error })
+    }
+  }
+  return failures
+}
+
+/** All that the loop works with, at the step where the run begins. */
+async function prepareJob<S extends Sample>(options: TrainerOptions, recipe: Recipe<S>, from: boolean | string) {
+  const { model: policy, trainDataset: dataset } = options
+  const { config } = recipe
+  const encode = createEncoder(options, dataset)
+  const loader = createLoader({ ...recipe, ...loaderSettings(options, config), length: dataset.length })
+  const found = config.outputDir ? new Checkpoints(config.outputDir, config.saveTotalLimit) : undefined
+  const checkpoints = config.saveStrategy === 'no' ? undefined : found
+  const createOptimizer = () => policy.createOptimizer(optimizerSettings(config))
+  const setup = { model: policy.dir, ...recipe.description }
+  const parts = { policy, dataset, encode, config, setup, begin: recipe.begin, createOptimizer }
+  const { dispose, ...start } = await beginRun<S>(from, found, parts)
+  const job = {
+    ...recipe,
+    ...start,
+    policy,
+    dataset,
+    loader,
+    encode,
+    setup,
+    warnings: [...start.warnings, ...leaveBehind(checkpoints, start.from.step), ...(recipe.warnings ?? [])],
+    totalSteps: countSteps(config, loader.batchesPerEpoch * recipe.updatesPerBatch),
+    description: describe(options, recipe, start.algorithm.name),
+    versions: { vsgrpo: version, node: process.version },
+    evaluate: options.evalDataset ? () => recipe.evaluate(options.signal) : undefined,
+    checkpoints,
+    guards: new Guards(recipe.guards),
+    now: () => performance.now(),
+  }
+  return { job, dispose }
+}
+
+/** Checkpoints of a run that went on from the same folder and got further are not this one's. */
+function leaveBehind(checkpoints: Checkpoints | undefined, step: number): string[] {
+  const names = checkpoints?.setAsideAfter(step) ?? []
+  if (names.length === 0) return []
+  return [
+    `${names.join(', ')}: checkpoints of an earlier run, which this one does not go on from, are named ${asideName('step-*')} now`,
+  ]
 }
 
 /** Two runs in one folder would tear each other's files: throws where one is at work. Gives what ends that. */
@@ -199,7 +235,8 @@ class Delivery {
   }
 
   async close(): Promise<void> {
-    for (const reporter of this.reporters) await reporter.close?.()
+    const [failure] = await attempt(this.reporters.map((reporter) => () => reporter.close?.()))
+    if (failure) throw failure.error
   }
 
   private async deliver(event: TrainEvent): Promise<void> {

@@ -15,6 +15,31 @@ function start(config: GRPOConfig = {}) {
   const base = { outputDir: outputDir(), maxSteps: 6, saveSteps: 2, numIterations: 3, saveTotalLimit: 2 }
   return grpo(join(place.dir, 'run'), { ...base, ...config })
 }
+describe('checkpoints of a run that got further', () => {
+  it('are set aside by one that begins before them, and do not count', async () => {
+    await (await start({ saveTotalLimit: 3 })).trainer.train()
+    expect(checkpoints()).toEqual(['step-2', 'step-4', 'step-6'])
+    const branch = await start({ maxSteps: 4, saveTotalLimit: 1 })
+    const events = await collect(branch.trainer.events({ resumeFromCheckpoint: file(2, '.') }))
+    expect(warnings(events)).toEqual(
+      [
+        'step-4, step-6: checkpoints of an earlier run, which this one does not go on from, are named set-aside-step-* now',
+        expect.stringContaining('maxSteps was 6'),
+      ].sort(),
+    )
+    expect(events).toContainEqual({ type: 'checkpoint', step: 4, dir: join(outputDir(), 'checkpoints', 'step-4') })
+    expect(checkpoints()).toEqual(['set-aside-step-4', 'set-aside-step-6', 'step-4'])
+  })
+
+  it('are set aside by one that begins anew, and stay where nothing is saved', async () => {
+    await (await start({ saveTotalLimit: 3 })).trainer.train()
+    await (await start({ saveStrategy: 'no' })).trainer.train()
+    expect(checkpoints()).toEqual(['step-2', 'step-4', 'step-6'])
+    await (await start({ maxSteps: 2 })).trainer.train()
+    expect(checkpoints()).toEqual(['set-aside-step-2', 'set-aside-step-4', 'set-aside-step-6', 'step-2'])
+  })
+})
+
 describe('a damaged checkpoint', () => {
   /** A run that was left after four of its six steps. */
   async function leave(): Promise<void> {

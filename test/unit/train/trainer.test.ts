@@ -203,6 +203,26 @@ describe('GRPOTrainer', () => {
     expect(engine.live).toEqual({ forwards: 0, optimizers: 0 })
   })
 
+  it('frees everything where a reporter cannot be closed, and says so unless something else came before', async () => {
+    const closed: string[] = []
+    const broken = {
+      onEvent() {},
+      close() {
+        throw new Error('no room for the last line')
+      },
+    }
+    const whole = { onEvent() {}, close: () => void closed.push('closed') }
+    const config = { maxSteps: 1, outputDir: join(place.dir, 'out') }
+    const reporters = { reporters: [broken, whole] }
+    const { trainer, engine } = await grpo('run', config, reporters)
+    await expect(trainer.train()).rejects.toThrow('no room for the last line')
+    expect(closed).toEqual(['closed'])
+    expect(engine.live).toEqual({ forwards: 0, optimizers: 0 })
+    const stumbles = named('stumbles', () => Promise.reject(new Error('no answer')))
+    const again = await grpo('run', config, { ...reporters, rewardFuncs: [stumbles] })
+    await expect(again.trainer.train()).rejects.toThrow('no answer')
+  })
+
   it('refuses rewards and weights of different number, and needs at least one reward', async () => {
     await expect(grpo('a', {}, { rewardWeights: [1, 2] })).rejects.toThrow(
       'expected one weight for each of the 1 rewards, got 2',
