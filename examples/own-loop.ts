@@ -42,6 +42,7 @@ for (let step = 0; step < maxSteps; step++) {
   console.log(JSON.stringify({ step: step + 1, loss, reward: earned, grad_norm: gradNorm }))
 }
 await policy.save('runs/own-loop/model')
+for (const part of [optimizer, reference, policy]) part.dispose()
 
 /** What each answer earned, and how many standard deviations better than its group that is. */
 async function judge(group: readonly Completion[], example: Example) {

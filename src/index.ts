@@ -27,6 +27,7 @@ export type {
   BackwardResult,
   ForwardOptions,
   NativeForward,
+  NativeModel,
   NativeOptimizer,
   OptimizerOptions,
   TokenStats,

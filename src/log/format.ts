@@ -25,7 +25,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86400)}d ${two(Math.floor((s % 86400) / 3600))}h`
 }
 
-/** The last values as a row of `width` blocks between their own minimum and maximum; non-finite ones are left out. */
+/** Means of all values as a row of `width` blocks between their minimum and maximum; non-finite ones are left out. */
 export function sparkline(values: readonly number[], width: number): string {
   const finite = values.filter(Number.isFinite)
   const points = means(finite, Math.min(width, finite.length))

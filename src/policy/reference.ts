@@ -60,9 +60,9 @@ export async function frozenCopy(engine: Engine, dir: string, options: WeightsOp
       const folder = join(checkpoint, 'reference')
       // A run that did not move its reference has saved none: it is still where it began.
       if (!existsSync(folder)) return
-      const restored = await loadWeights(engine, folder, options)
+      // First, or both would be in memory.
       weights.model.dispose()
-      weights = restored
+      weights = await loadWeights(engine, folder, options)
     },
     dispose: () => weights.model.dispose(),
   }

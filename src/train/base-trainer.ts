@@ -20,7 +20,7 @@ export abstract class BaseTrainer<S extends Sample, V extends TrainingValues, O 
     checkTraining(args, options.evalDataset)
   }
 
-  /** Trains to the end. An interrupted run resolves too, with reason 'aborted'. */
+  /** Trains to the end. An interrupted run resolves too, with reason 'aborted'; before its first step it rejects with an `AbortedError`. */
   train(options?: TrainOptions): Promise<TrainResult> {
     return finish(this.events(options))
   }

@@ -31,13 +31,13 @@ export interface StartEvent {
   readonly step: number
 }
 
-/** After every optimizer step. `metrics` under TRL's names. */
+/** After every `loggingSteps` optimizer steps, and the last. `metrics`, under TRL's names, are those of all steps since the one before. */
 export interface StepEvent {
   readonly type: 'step'
   readonly step: number
   readonly epoch: number
   readonly metrics: Metrics
-  /** Tokens of prompts and completions that the step trained on, per second of the step. */
+  /** Tokens of prompts and completions that this last step trained on, per second of the step. */
   readonly tokensPerSecond: number
   readonly secondsLeft: number
 }
