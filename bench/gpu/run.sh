@@ -1,21 +1,29 @@
 #!/usr/bin/env bash
-# Builds on a machine with a GPU and measures there, one row of README.md's table a call:
-#   bench/gpu/run.sh build     libtorch of the machine's Python; kernels, glue, addon, GPU tests, op benchmarks
-#   bench/gpu/run.sh tests     the native tests on the GPU
-#   bench/gpu/run.sh ROW       kernels | loss | grpo-16 | grpo-256 | decode | training | agreement | sampler | demo | grpo-7b-…
-# Every call builds what is missing first, stays below ten minutes on a machine of that kind, and goes on from finished trials
-# when it is given again. Results are JSON, in $OUT where that is set, else in bench/results. What the machine lacks (Node, the
-# package's dependencies, TRL) comes from build/gpu-carry, which bench/gpu/carry.mjs packs.
+# Builds on a machine with a GPU and measures there, the rows of README.md's table that a call names, in turn:
+#   bench/gpu/run.sh build         libtorch of the machine's Python; kernels, glue, addon, GPU tests, op benchmarks
+#   bench/gpu/run.sh tests         the native tests on the GPU
+#   bench/gpu/run.sh ROW [ROW …]   kernels | loss | grpo-16 | grpo-256 | decode | training | agreement | sampler | demo | grpo-7b-…
+#   bench/gpu/run.sh tests grpo-16 decode --peer none    options of bench/run.mjs, for rows that it has
+# Every call builds what is missing first, a row stays below ten minutes on a machine of that kind, and goes on from finished
+# trials when it is given again; a row that fails does not keep the next ones. Results are JSON, in $OUT where that is set, else in
+# bench/results; trials.tar there has the finished trials of rows that were cut off, which another machine goes on from when it
+# lies in build/gpu-carry. What the machine lacks (Node, the package's dependencies, TRL) comes from there too: bench/gpu/carry.mjs
+# packs it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-row="${1:?usage: bench/gpu/run.sh build|tests|ROW [options of the row]}"
-shift
+rows=()
+while [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; do
+  rows+=("$1")
+  shift
+done
+[ ${#rows[@]} -gt 0 ] || { echo "usage: bench/gpu/run.sh build|tests|ROW [ROW …] [options of the rows]" >&2; exit 2; }
 carry=build/gpu-carry
 work="$(realpath -m "${VSGRPO_GPU_WORK:-/tmp/vsgrpo-gpu}")"
 results="${OUT:-bench/results}"
 python="${VSGRPO_PEER_PYTHON:-$(command -v python3)}"
 build="$work/build"
+trials=cache/vsgrpo/bench/partial
 export CUDACXX="${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}"
 mkdir -p "$work" "$results"
 
@@ -29,6 +37,7 @@ unpack() {
     "$python" -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2], filter="fully_trusted")' "$archive" "$work"
     touch "$mark"
   done
+  [ -d "$work/cache" ] || [ ! -f "$carry/trials.tar" ] || tar -C "$work" -xf "$carry/trials.tar"
   # dist is reached through a link, and looks for the package that it belongs to above where it really is.
   cp package.json "$work/"
   [ -e node_modules ] || ln -s "$work/node_modules" node_modules
@@ -55,6 +64,24 @@ compile() {
     { grep -m 20 -A 5 -E 'error|FAILED' "$work/build.log" >&2; exit 1; }
 }
 
+keep_trials() {
+  [ ! -d "$work/$trials" ] || tar -C "$work" -cf "$results/trials.tar" "$trials"
+}
+
+measure() {
+  local row="$1"
+  shift
+  case "$row" in
+    build) echo "built in $build" ;;
+    tests) "$build/vsgrpo_gpu_tests" ;;
+    kernels) "$build/vsgrpo_gpu_bench" | tee "$results/gpu-kernels.jsonl" ;;
+    loss) "$build/vsgrpo_gpu_loss" | tee "$results/gpu-loss.json" ;;
+    # Interrupted before the ten minutes are over, it saves a checkpoint; the same call goes on from it.
+    demo) timeout --signal=INT 540 node bench/gpu/demo.mjs --work "$work/demo" --json "$results/gpu-demo.json" ;;
+    *) unpack_wheels && node bench/run.mjs gpu "$row" --json "$results/gpu-$row.json" "$@" ;;
+  esac
+}
+
 unpack
 compile
 
@@ -65,15 +92,9 @@ export PYTHONPATH="$work/site${PYTHONPATH:+:$PYTHONPATH}"
 export XDG_CACHE_HOME="$work/cache"
 [ -f "$carry/commit" ] && export VSGRPO_COMMIT="$(cat "$carry/commit")"
 
-case "$row" in
-  build) echo "built in $build" ;;
-  tests) "$build/vsgrpo_gpu_tests" "$@" ;;
-  kernels) "$build/vsgrpo_gpu_bench" "$@" | tee "$results/gpu-kernels.jsonl" ;;
-  loss) "$build/vsgrpo_gpu_loss" "$@" | tee "$results/gpu-loss.json" ;;
-  # Interrupted before the ten minutes are over, it saves a checkpoint; the same call goes on from it.
-  demo) timeout --signal=INT 540 node bench/gpu/demo.mjs --work "$work/demo" --json "$results/gpu-demo.json" "$@" ;;
-  *)
-    unpack_wheels
-    node bench/run.mjs gpu "$row" --json "$results/gpu-$row.json" "$@"
-    ;;
-esac
+trap keep_trials EXIT
+failed=()
+for row in "${rows[@]}"; do
+  measure "$row" "$@" || failed+=("$row")
+done
+[ ${#failed[@]} -eq 0 ] || { echo "failed: ${failed[*]}" >&2; exit 1; }
