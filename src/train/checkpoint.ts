@@ -6,7 +6,7 @@
  * - `entropy-control.json`, the coefficient of `useAdaptiveEntropy`.
  * A checkpoint is whole or not there; going on from it gives the same numbers as never having stopped.
  */
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { removeLeftovers, writeFolder } from '../atomic-folder.js'
 import { fromNative, InputError, systemCause, VsgrpoError } from '../errors.js'
@@ -90,14 +90,15 @@ export class Checkpoints {
     return join(this.folder, `step-${step}`)
   }
 
-  /** Renames those of later steps, so that they do not count as newer than what a run from `step` saves. Gives their names. */
-  setAsideAfter(step: number): string[] {
-    const later = this.list().filter((name) => stepOf(name) > step)
-    for (const name of later) {
-      rmSync(join(this.folder, asideName(name)), { recursive: true, force: true })
-      renameSync(join(this.folder, name), join(this.folder, asideName(name)))
-    }
-    return later
+  /** Moves those of later steps into a folder of their own: they would count as newer than what a run from `step` saves. */
+  setAsideAfter(step: number): { readonly names: readonly string[]; readonly folder: string } {
+    let n = 1
+    while (existsSync(join(this.folder, `earlier-${n}`))) n++
+    const folder = join(this.folder, `earlier-${n}`)
+    const names = this.list().filter((name) => stepOf(name) > step)
+    if (names.length > 0) mkdirSync(folder)
+    for (const name of names) renameSync(join(this.folder, name), join(folder, name))
+    return { names, folder }
   }
 
   /** Their folders. */
@@ -129,10 +130,6 @@ export class Checkpoints {
 
 function stepOf(name: string): number {
   return Number(name.slice('step-'.length))
-}
-
-export function asideName(name: string): string {
-  return `set-aside-${name}`
 }
 
 async function fill<S extends Sample>(dir: string, { policy, optimizer, algorithm, state, pending }: SaveParts<S>) {

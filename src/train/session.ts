@@ -16,7 +16,7 @@ import { acquireLock, ownerOf, releaseLock } from '../process-lock.js'
 import type { Example, Metrics, Prompt } from '../types.js'
 import { version } from '../version.js'
 import type { Algorithm, Sample } from './algorithm.js'
-import { asideName, Checkpoints } from './checkpoint.js'
+import { Checkpoints } from './checkpoint.js'
 import type { TrainingValues } from './config.js'
 import type { EndEvent, TrainEvent } from './events.js'
 import { type GuardOptions, Guards } from './guards.js'
@@ -158,13 +158,11 @@ async function prepareJob<S extends Sample>(options: TrainerOptions, recipe: Rec
   return { job, dispose }
 }
 
-/** Checkpoints of a run that went on from the same folder and got further are not this one's. */
+/** Checkpoints of an earlier run in the folder that got further. */
 function leaveBehind(checkpoints: Checkpoints | undefined, step: number): string[] {
-  const names = checkpoints?.setAsideAfter(step) ?? []
-  if (names.length === 0) return []
-  return [
-    `${names.join(', ')}: checkpoints of an earlier run, which this one does not go on from, are named ${asideName('step-*')} now`,
-  ]
+  const aside = checkpoints?.setAsideAfter(step)
+  if (!aside || aside.names.length === 0) return []
+  return [`${aside.names.join(', ')} of an earlier run, which this one does not go on from, moved to ${aside.folder}`]
 }
 
 /** Two runs in one folder would tear each other's files: throws where one is at work. Gives what ends that. */
