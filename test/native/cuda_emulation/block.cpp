@@ -14,9 +14,10 @@
 #include <utility>
 #include <vector>
 
-// The bounds of the section that the __shared__ variables lie in; the linker makes them.
-extern char __start_vsgrpo_shared[] __attribute__((weak));
-extern char __stop_vsgrpo_shared[] __attribute__((weak));
+#include "races.h"
+
+// The bounds of this program's variables, by the linker: of those, kernels touch only their __shared__ ones.
+extern char __bss_start[], _end[];
 
 namespace emulation {
 namespace {
@@ -26,13 +27,18 @@ constexpr unsigned kLanes = 32;
 
 enum class State { ready, at_warp, at_block, done };
 
+// Of the calls of a whole warp only __syncwarp keeps accesses to memory apart.
+enum class Call { barrier, exchange };
+
 // A thread starts through ucontext and lives on from block to block; the two sides change places by longjmp, which needs no
 // system call.
 struct Thread {
   ucontext_t context{};
   std::jmp_buf place{};
-  std::unique_ptr<char[]> stack;
+  std::unique_ptr<char[]> stack{new char[kStackBytes]};
+  bool started = false;
   State state = State::done;
+  Call call = Call::barrier;  // that a thread at_warp waits in
   uint3 index{};
   int calls = 0;  // collective calls so far: even and odd ones have slots of their own
   alignas(16) unsigned char slots[2][kSlotBytes]{};
@@ -81,12 +87,18 @@ void start(Thread& thread, unsigned i, dim3 block) {
   thread.index = {i % block.x, i / block.x % block.y, i / block.x / block.y};
 }
 
-void resume(Thread& thread) {
+Range bounds(const char* begin, size_t bytes) {
+  const auto address = reinterpret_cast<uintptr_t>(begin);
+  return {address, address + bytes};
+}
+
+void resume(Thread& thread, unsigned i) {
   running = &thread;
+  watch_thread(i, bounds(thread.stack.get(), kStackBytes));
   threadIdx = thread.index;
   if (_setjmp(scheduler) != 0) return;
-  if (thread.stack) _longjmp(thread.place, 1);
-  thread.stack.reset(new char[kStackBytes]);
+  if (thread.started) _longjmp(thread.place, 1);
+  thread.started = true;
   getcontext(&thread.context);
   thread.context.uc_stack.ss_sp = thread.stack.get();
   thread.context.uc_stack.ss_size = kStackBytes;
@@ -103,6 +115,7 @@ class Block {
       for (const unsigned warp : warps_) run_warp(warp);
       if (count(0, threads_, State::done) == threads_) return;
       if (count(0, threads_, State::at_block) != threads_) fail(0, threads_, State::at_block, "__syncthreads");
+      watch_block_barrier();
       release(0, threads_);
     }
   }
@@ -114,12 +127,14 @@ class Block {
     for (;;) {
       for (const unsigned i : lanes_) {
         Thread& thread = *pool()[begin + i];
-        if (thread.state == State::ready) resume(thread);
+        if (thread.state == State::ready) resume(thread, begin + i);
         if (thrown) abandon(std::exchange(thrown, nullptr));
+        if (!found_fault().empty()) abandon(std::make_exception_ptr(std::logic_error(found_fault())));
       }
       const unsigned waiting = count(begin, end, State::at_warp);
       if (waiting == 0) return;
       if (waiting != kLanes) fail(begin, end, State::at_warp, "a call of the whole warp");
+      if (pool()[begin]->call == Call::barrier) watch_warp_barrier(warp);
       release(begin, end);
     }
   }
@@ -148,6 +163,7 @@ class Block {
   // Threads that stand in the middle of their work are of no more use.
   [[noreturn]] static void abandon(std::exception_ptr reason) {
     pool().clear();
+    watch_end();
     std::rethrow_exception(reason);
   }
 
@@ -162,10 +178,6 @@ void check(dim3 grid, unsigned threads) {
   }
 }
 
-void poison_shared() {
-  if (__start_vsgrpo_shared) std::memset(__start_vsgrpo_shared, 0xff, static_cast<size_t>(__stop_vsgrpo_shared - __start_vsgrpo_shared));
-}
-
 }  // namespace
 
 void set_order(Order order) { order_ = order; }
@@ -177,22 +189,34 @@ void run_grid(dim3 grid, dim3 block, const std::function<void()>& body) {
   gridDim = grid;
   blockDim = block;
   body_ = &body;
+  watch_launch(bounds(__bss_start, static_cast<size_t>(_end - __bss_start)));
   for (const unsigned b : sequence(grid.x * grid.y * grid.z)) {
     blockIdx = {b % grid.x, b / grid.x % grid.y, b / grid.x / grid.y};
-    poison_shared();
+    watch_block(b);
     for (unsigned i = 0; i < threads; ++i) start(*pool()[i], i, block);
     Block(threads).run();
   }
+  watch_end();
+}
+
+void give_up() {
+  running->state = State::done;
+  _longjmp(scheduler, 1);
 }
 
 void block_barrier() { hand_over(State::at_block); }
-void warp_barrier() { hand_over(State::at_warp); }
+
+void warp_barrier() {
+  running->call = Call::barrier;
+  hand_over(State::at_warp);
+}
 
 unsigned lane() { return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % kLanes; }
 
 void put(const void* value, size_t bytes) {
   std::memcpy(running->slots[++running->calls % 2], value, bytes);
-  warp_barrier();
+  running->call = Call::exchange;
+  hand_over(State::at_warp);
 }
 
 const void* slot(unsigned other) {

@@ -18,5 +18,6 @@ struct dim3 {
   constexpr dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
 };
 
-inline uint3 threadIdx, blockIdx;
+// Not zero while nothing runs, so that they do not lie among the __shared__ variables, which are.
+inline uint3 threadIdx{~0u, ~0u, ~0u}, blockIdx{~0u, ~0u, ~0u};
 inline dim3 blockDim, gridDim;
