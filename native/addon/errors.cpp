@@ -1,20 +1,12 @@
 #include "addon/errors.h"
 
-#include <c10/util/Exception.h>
 #include <new>
 
 #include "core/check.h"
+#include "core/memory_error.h"
 
 namespace vsgrpo {
 namespace {
-
-// Only the GPU's allocator has a type of its own: the CPU's, CUDA's runtime and cuBLAS say it in words.
-bool is_memory(const std::string& what) {
-  for (const char* words : {"can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"}) {
-    if (what.find(words) != std::string::npos) return true;
-  }
-  return false;
-}
 
 // "CUDA out of memory. Tried to allocate … GPU 0 has a total capacity of … of which … is free." without the advice for PyTorch.
 std::string first_sentences(const std::string& what) {
@@ -29,11 +21,9 @@ std::pair<std::string, std::string> describe_current_exception() {
     throw;
   } catch (const Error& error) {
     return {error.code(), error.what()};
-  } catch (const c10::OutOfMemoryError& error) {
-    return {"OUT_OF_MEMORY", first_sentences(error.what_without_backtrace())};
   } catch (const c10::Error& error) {
     const std::string what = error.what_without_backtrace();
-    return {is_memory(what) ? "OUT_OF_MEMORY" : "LIBTORCH", what};
+    return is_out_of_memory(error) ? std::pair{"OUT_OF_MEMORY", first_sentences(what)} : std::pair{"LIBTORCH", what};
   } catch (const std::bad_alloc&) {
     return {"OUT_OF_MEMORY", "out of memory"};
   } catch (const std::exception& error) {

@@ -1,12 +1,11 @@
 #include "generate/gpu_generate.h"
 
-#include <c10/util/Exception.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
 #include "core/gpu.h"
+#include "core/memory_error.h"
 #include "generate/gpu_batch.h"
 #include "generate/prompts.h"
 #include "ops/matmul.h"
@@ -133,7 +132,8 @@ std::vector<Completion> generate_on_gpu(Qwen2VL& model, const Batch& prompts, co
   try {
     if (!batch) batch = std::make_shared<GpuBatch>(model);
     return GpuGeneration(model, prompts, options, *batch).run(abort);
-  } catch (const c10::OutOfMemoryError& e) {
+  } catch (const c10::Error& e) {
+    if (!is_out_of_memory(e)) throw;
     batch.reset();
     gpu().release_cached();
     fail("OUT_OF_MEMORY", "[generate] the GPU's memory does not hold ", options.seeds.size(), " completions of up to ", options.max_new_tokens,

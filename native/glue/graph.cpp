@@ -5,6 +5,7 @@
 #include <mutex>
 
 #ifndef VSGRPO_EMULATED_GPU
+#include <ATen/core/CachingHostAllocator.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAEvent.h>
@@ -62,47 +63,69 @@ Pool shared_pool() {
   return pool;
 }
 
+// Engines of other Node threads share pool and stream; libtorch 2.11 also has a list of its graphs that it does not lock.
+std::mutex& list_of_graphs() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 class Graph final : public GpuGraph {
  public:
   explicit Graph(const std::function<void()>& step) {
-    // Engines of other Node threads share pool and stream.
-    static std::mutex recording;
-    const std::lock_guard lock(recording);
+    const std::lock_guard lock(list_of_graphs());
+    graph_ = std::make_unique<at::cuda::CUDAGraph>();
     pool_ = shared_pool();
     // The default stream cannot be captured; always the same other one, since cuBLAS keeps a workspace for every stream.
     static const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
     const c10::cuda::CUDAStreamGuard guard(stream);
     make_room();
     // The other threads of a Node process may go on using CUDA meanwhile.
-    graph_.capture_begin(*pool_, cudaStreamCaptureModeThreadLocal);
+    graph_->capture_begin(*pool_, cudaStreamCaptureModeThreadLocal);
     try {
       step();
-      graph_.capture_end();
+      graph_->capture_end();
     } catch (...) {
       abandon();
+      remove();
       throw;
     }
   }
-  void replay() override { graph_.replay(); }
+  ~Graph() override {
+    const std::lock_guard lock(list_of_graphs());
+    remove();
+  }
+  void replay() override { graph_->replay(); }
 
  private:
   // Stream and allocator leave the capture whatever has become of it; the first exception is the one that counts.
   void abandon() {
     try {
-      return graph_.capture_end();
+      return graph_->capture_end();
     } catch (const std::exception&) {
     }
-    // Where the capture itself is invalid, libtorch 2.11 leaves its allocators recording (pytorch#180395): the device's stops
-    // here; the host's goes on under this pool's name, which no later graph may have.
+    // Where the capture itself is invalid, libtorch 2.11 leaves its allocators recording (pytorch#180395) and, as nothing was
+    // recorded, never gives up the pool.
     current_pool().reset();
     try {
-      allocator::endAllocateToPool(c10::cuda::current_device(), *pool_);
+      const auto device = c10::cuda::current_device();
+      allocator::endAllocateToPool(device, *pool_);
+      allocator::releasePool(device, *pool_);
+    } catch (const std::exception&) {
+    }
+    try {
+      at::getHostAllocator(at::kCUDA)->end_allocate_to_pool(*pool_);
     } catch (const std::exception&) {
     }
   }
 
-  at::cuda::CUDAGraph graph_;
-  Pool pool_;  // gone before the graph gives the pool up: nobody finds its name meanwhile
+  // The pool's name goes before the graph gives the pool up: nobody finds it meanwhile.
+  void remove() {
+    pool_.reset();
+    graph_.reset();
+  }
+
+  std::unique_ptr<at::cuda::CUDAGraph> graph_;
+  Pool pool_;
 };
 
 class Copy final : public GpuCopy {

@@ -1,5 +1,7 @@
 #include "ops/attention_call.h"
 
+#include <ATen/Context.h>
+
 namespace vsgrpo {
 namespace {
 
@@ -68,6 +70,21 @@ std::array<at::Tensor, 3> reference_backward(const at::Tensor& d_out, const at::
   return {dq, dk, dv};
 }
 
+// While this lives, libtorch's flash attention adds up d q in a fixed order instead of by atomic sums: a run can be repeated bit
+// for bit. Only around that call: everywhere else the setting fills new tensors and refuses operations.
+class FixedOrder {
+ public:
+  FixedOrder() { context_.setDeterministicAlgorithms(true, /*warn_only=*/true), context_.setDeterministicFillUninitializedMemory(false); }
+  ~FixedOrder() { context_.setDeterministicAlgorithms(before_, warned_), context_.setDeterministicFillUninitializedMemory(filled_); }
+  FixedOrder(const FixedOrder&) = delete;
+  FixedOrder& operator=(const FixedOrder&) = delete;
+
+ private:
+  at::Context& context_ = at::globalContext();
+  bool before_ = context_.deterministicAlgorithms(), warned_ = context_.deterministicAlgorithmsWarnOnly();
+  bool filled_ = context_.deterministicFillUninitializedMemory();
+};
+
 }  // namespace
 
 Attended attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionCall& call) {
@@ -82,6 +99,7 @@ Attended attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, c
 std::array<at::Tensor, 3> attend_backward(const at::Tensor& d_out, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                           const at::Tensor& out, const at::Tensor& lse, const Attended& forward, const AttentionCall& call) {
   if (!takes_flash(q)) return reference_backward(d_out, q, k, v, out, lse, call);
+  const FixedOrder fixed;
   auto [dq, dk, dv] = at::_flash_attention_backward(d_out, q, k, v, out, lse, call.q_offsets_on_device, call.k_offsets_on_device,
                                                     call.longest_q, call.longest_k, /*dropout_p=*/0.0, call.causal, forward.rng_state,
                                                     forward.unused);

@@ -31,11 +31,11 @@ class Memory {
  public:
   explicit Memory(size_t bytes) {
     if (!has_device()) SKIP("no GPU");
-    const cudaError_t error = cudaMallocManaged(&data_, bytes + 1);
+    const cudaError_t error = cudaHostAlloc(&data_, bytes + 1, cudaHostAllocMapped);
     if (error != cudaSuccess) FAIL("no memory that both sides see: " << cudaGetErrorString(error));
     std::memset(data_, 0xff, bytes);
   }
-  ~Memory() { cudaFree(data_); }
+  ~Memory() { cudaFreeHost(data_); }
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
   void* data() const { return data_; }
