@@ -13,15 +13,15 @@ struct MemoryInUse {
   std::optional<GpuMemory> gpu;
 };
 
-int64_t bytes_of(const WeightSlots& slots) {
+int64_t bytes_of(const NamedWeights& weights) {
   int64_t bytes = 0;
-  for (const WeightSlot& slot : slots) bytes += static_cast<int64_t>(slot.view().nbytes());
+  for (const NamedWeight& weight : weights) bytes += static_cast<int64_t>(weight.view().nbytes());
   return bytes;
 }
 
 void add(MemoryInUse& memory, Qwen2VL& model) {
-  (model.options().trainable ? memory.weights : memory.reference) += bytes_of(model.slots()) + bytes_of(model.adapter_slots());
-  memory.reference += bytes_of(model.reference_adapter_slots());
+  (model.options().trainable ? memory.weights : memory.reference) += bytes_of(model.weights()) + bytes_of(model.adapter_weights());
+  memory.reference += bytes_of(model.reference_adapter_weights());
   for (const auto& [name, parameter] : model.trainable()) memory.gradients += static_cast<int64_t>(parameter->grad.nbytes());
   memory.features += model.features().bytes();
   if (model.gpu_batch()) memory.decoding += model.gpu_batch()->bytes();

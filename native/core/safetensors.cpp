@@ -175,7 +175,7 @@ void SafetensorsFile::read_bytes(void* to, size_t from, size_t bytes) const {
   while (bytes > 0) {
     const ssize_t done = ::pread(file_.descriptor(), at, bytes, static_cast<off_t>(from));
     if (done < 0 && errno == EINTR) continue;
-    VS_CHECK(done >= 0, "IO", "[", path_, "] cannot be read: ", std::strerror(errno));
+    VS_CHECK(done >= 0, "BAD_CHECKPOINT", "[", path_, "] cannot be read: ", std::strerror(errno));
     VS_CHECK(done > 0, "BAD_CHECKPOINT", "[", path_, "] ended at byte ", from, " while it was read: it is shorter than when it was opened");
     at += done, from += static_cast<size_t>(done), bytes -= static_cast<size_t>(done);
   }

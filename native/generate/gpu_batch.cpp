@@ -61,7 +61,7 @@ void GpuBatch::allocate(const Sizes& sizes) {
   sizes_ = sizes;
 }
 
-void GpuBatch::set_prompts(const PromptCache& prompts) {
+void GpuBatch::set_prompts(const PromptKeyValues& prompts) {
   for (size_t i = 0; i < layers_.size(); ++i) {
     const int64_t tokens = std::min(prompts.k[i].size(0), sizes_.prompt_tokens);  // behind them is padding
     layers_[i].prompt_k.narrow(0, 0, tokens).copy_(prompts.k[i].narrow(0, 0, tokens));

@@ -26,7 +26,7 @@ class GpuBatch {
   // Makes room and forgets the rows of the last call. Buffers grow and never shrink; where one does, all recorded steps are
   // dropped.
   void begin(const Sizes& sizes, const SampleRules& rules);
-  void set_prompts(const PromptCache& prompts);
+  void set_prompts(const PromptKeyValues& prompts);
 
   // The rows of the schedule: those it had before as they are, new ones from `waiting`, which ends with a row for padding.
   void load(const Schedule& schedule, const DecodePlan& plan, const GpuRows& waiting);

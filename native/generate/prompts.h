@@ -6,7 +6,7 @@ namespace vsgrpo {
 
 struct EncodedPrompts {
   at::Tensor hidden;  // [P, H] of each prompt's last token, before the final norm
-  PromptCache cache;  // of all rows and padding; no gradients
+  PromptKeyValues cache;  // of all rows and padding; no gradients
 };
 
 // With options.keep_prompts the pass is also kept for training, see Qwen2VL::keep.

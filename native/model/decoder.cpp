@@ -60,13 +60,13 @@ std::vector<DecoderLayer::Part> DecoderLayer::parts() {
           {"mlp.down_proj", &down_, 0, config_.hidden}};
 }
 
-void DecoderLayer::collect(const std::string& prefix, WeightSlots& slots) {
-  slots.push_back({prefix + "input_layernorm.weight", &input_norm_, 0, {config_.hidden}});
-  slots.push_back({prefix + "post_attention_layernorm.weight", &post_norm_, 0, {config_.hidden}});
+void DecoderLayer::collect(const std::string& prefix, NamedWeights& weights) {
+  weights.push_back({prefix + "input_layernorm.weight", &input_norm_, 0, {config_.hidden}});
+  weights.push_back({prefix + "post_attention_layernorm.weight", &post_norm_, 0, {config_.hidden}});
   for (const Part& part : parts()) {
     const std::string name = prefix + part.name;
-    slots.push_back({name + ".weight", &part.layer->weight, part.offset, {part.size, part.layer->weight.value.size(1)}});
-    if (part.layer->bias) slots.push_back({name + ".bias", &*part.layer->bias, part.offset, {part.size}});
+    weights.push_back({name + ".weight", &part.layer->weight, part.offset, {part.size, part.layer->weight.value.size(1)}});
+    if (part.layer->bias) weights.push_back({name + ".bias", &*part.layer->bias, part.offset, {part.size}});
   }
 }
 
@@ -130,11 +130,11 @@ at::Tensor Decoder::forward(at::Tensor x, const RopeTable& rope, const Forest& f
 
 at::Tensor Decoder::final_norm(const at::Tensor& x) { return rms_norm(x, norm, config_.rms_eps); }
 
-void Decoder::collect(WeightSlots& slots) {
-  slots.push_back({"model.embed_tokens.weight", &embed_tokens, 0, {config_.vocab, config_.hidden}});
-  for (size_t i = 0; i < layers.size(); ++i) layers[i].collect("model.layers." + std::to_string(i) + ".", slots);
-  slots.push_back({"model.norm.weight", &norm, 0, {config_.hidden}});
-  if (!config_.tied) slots.push_back({"lm_head.weight", &lm_head, 0, {config_.vocab, config_.hidden}});
+void Decoder::collect(NamedWeights& weights) {
+  weights.push_back({"model.embed_tokens.weight", &embed_tokens, 0, {config_.vocab, config_.hidden}});
+  for (size_t i = 0; i < layers.size(); ++i) layers[i].collect("model.layers." + std::to_string(i) + ".", weights);
+  weights.push_back({"model.norm.weight", &norm, 0, {config_.hidden}});
+  if (!config_.tied) weights.push_back({"lm_head.weight", &lm_head, 0, {config_.vocab, config_.hidden}});
 }
 
 }  // namespace vsgrpo

@@ -9,7 +9,7 @@
 namespace vsgrpo {
 
 // Keys and values of every layer, [N, KV, D] each: what a prompt leaves behind for its completions.
-struct PromptCache {
+struct PromptKeyValues {
   std::vector<at::Tensor> k, v;
 };
 
@@ -19,8 +19,8 @@ struct PassOptions {
   bool grad = false;
   bool gradient_checkpointing = false;     // layers keep only their inputs for the backward pass
   at::Tensor rows = {};                    // int64, on the CPU: only these come out; defined = the last layer computes no others after its attention
-  PromptCache* cache = nullptr;            // filled
-  const PromptCache* prefix = nullptr;     // the first `prefix_rows` rows of the forest were run before: x holds the others
+  PromptKeyValues* cache = nullptr;        // filled
+  const PromptKeyValues* prefix = nullptr;  // the first `prefix_rows` rows of the forest were run before: x holds the others
   int64_t prefix_rows = 0;
 };
 
@@ -44,7 +44,7 @@ class DecoderLayer {
   // projection [R, (heads + 2 kv_heads) * D].
   void decode(Residual& x, const std::function<at::Tensor(const at::Tensor&)>& attend);
 
-  void collect(const std::string& prefix, WeightSlots& slots);
+  void collect(const std::string& prefix, NamedWeights& weights);
   // The linear layers with Hugging Face's names of the parts of their fused output.
   void add_adapters(const std::string& prefix, const std::vector<std::string>& modules, double scale,
                     const std::function<Adapter(const std::string&, int64_t offset, int64_t size, int64_t in)>& make);
@@ -84,7 +84,7 @@ class Decoder {
   at::Tensor final_norm(Residual& x);
   Parameter& head() { return config_.tied ? embed_tokens : lm_head; }
 
-  void collect(WeightSlots& slots);
+  void collect(NamedWeights& weights);
 
   Parameter embed_tokens, lm_head, norm;
   std::vector<DecoderLayer> layers;

@@ -32,7 +32,7 @@ Parameter empty_parameter(const std::vector<int64_t>& shape, const at::TensorOpt
 LinearLayer empty_linear(int64_t out, int64_t in, bool bias, const at::TensorOptions& kind);
 
 // Rows [offset, offset + size) of a parameter, under its Hugging Face name. shape is the stored one.
-struct WeightSlot {
+struct NamedWeight {
   std::string name;
   Parameter* parameter;
   int64_t offset;
@@ -41,6 +41,6 @@ struct WeightSlot {
   at::Tensor view() const { return parameter->value.narrow(0, offset, shape[0]).view(shape); }
 };
 
-using WeightSlots = std::vector<WeightSlot>;
+using NamedWeights = std::vector<NamedWeight>;
 
 }  // namespace vsgrpo

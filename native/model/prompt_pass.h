@@ -10,7 +10,7 @@ struct PromptPass {
   Batch prompts;
   at::Tensor rows;    // int64 [P] of the prompts' last tokens
   at::Tensor hidden;  // [P, H] before the final norm, with its graph
-  PromptCache cache;  // with its graph
+  PromptKeyValues cache;  // with its graph
 
   // Whether `batch` is these prompts with more segments behind them, and asks for no rows of theirs but the last.
   bool leads(const Batch& batch, const at::Tensor& target_rows) const;

@@ -16,9 +16,9 @@ std::string peft_name(const std::string& module, const char* which) {
   return "base_model.model.model.language_model." + module.substr(std::string("model.").size()) + ".lora_" + which + ".weight";
 }
 
-void collect(Adapter& adapter, WeightSlots& slots) {
-  slots.push_back({peft_name(adapter.name, "A"), &adapter.a, 0, adapter.a.value.sizes().vec()});
-  slots.push_back({peft_name(adapter.name, "B"), &adapter.b, 0, adapter.b.value.sizes().vec()});
+void collect(Adapter& adapter, NamedWeights& weights) {
+  weights.push_back({peft_name(adapter.name, "A"), &adapter.a, 0, adapter.a.value.sizes().vec()});
+  weights.push_back({peft_name(adapter.name, "B"), &adapter.b, 0, adapter.b.value.sizes().vec()});
 }
 
 at::TensorOptions kind_of(const ModelOptions& options) { return at::TensorOptions(options.dtype).device(options.device); }
@@ -47,10 +47,10 @@ std::shared_ptr<Qwen2VL> Qwen2VL::load(const std::string& dir, const ModelOption
   at::NoGradGuard no_grad;
   const ModelConfig config = ModelConfig::read(dir + "/config.json");
   std::shared_ptr<Qwen2VL> model(new Qwen2VL(config, options));
-  load_weights(dir, "model.safetensors", model->slots(), config.tied);
+  load_weights(dir, "model.safetensors", model->weights(), config.tied);
   if (options.lora) {
     model->add_lora(*options.lora);
-    if (!options.adapter_dir.empty()) load_weights(options.adapter_dir, "adapter_model.safetensors", model->adapter_slots(), false);
+    if (!options.adapter_dir.empty()) load_weights(options.adapter_dir, "adapter_model.safetensors", model->adapter_weights(), false);
   }
   if (options.trainable) model->make_trainable();
   return model;
@@ -155,36 +155,36 @@ void Qwen2VL::make_trainable() {
     }
     return;
   }
-  for (WeightSlot& slot : slots()) {
-    const bool vision = slot.name.rfind("visual.", 0) == 0;
-    if (!slot.parameter->trainable() && !(vision && options_.freeze_vision)) slot.parameter->make_trainable();
+  for (NamedWeight& weight : weights()) {
+    const bool vision = weight.name.rfind("visual.", 0) == 0;
+    if (!weight.parameter->trainable() && !(vision && options_.freeze_vision)) weight.parameter->make_trainable();
   }
 }
 
-WeightSlots Qwen2VL::slots() {
-  WeightSlots slots;
-  decoder_.collect(slots);
-  vision_.collect(slots);
-  return slots;
+NamedWeights Qwen2VL::weights() {
+  NamedWeights weights;
+  decoder_.collect(weights);
+  vision_.collect(weights);
+  return weights;
 }
 
-WeightSlots Qwen2VL::adapter_slots() {
-  WeightSlots slots;
-  for (DecoderLayer& layer : decoder_.layers) layer.visit_adapters([&](Adapter& adapter) { collect(adapter, slots); });
-  return slots;
+NamedWeights Qwen2VL::adapter_weights() {
+  NamedWeights weights;
+  for (DecoderLayer& layer : decoder_.layers) layer.visit_adapters([&](Adapter& adapter) { collect(adapter, weights); });
+  return weights;
 }
 
-WeightSlots Qwen2VL::reference_adapter_slots() {
-  WeightSlots slots;
-  for (DecoderLayer& layer : decoder_.layers) layer.visit_reference_adapters([&](Adapter& adapter) { collect(adapter, slots); });
-  return slots;
+NamedWeights Qwen2VL::reference_adapter_weights() {
+  NamedWeights weights;
+  for (DecoderLayer& layer : decoder_.layers) layer.visit_reference_adapters([&](Adapter& adapter) { collect(adapter, weights); });
+  return weights;
 }
 
 void Qwen2VL::load_reference_adapter(const std::string& dir) {
   VS_CHECK(options_.lora, "BAD_ARGUMENT", "[loadReferenceAdapter] expected a model with lora");
   for (DecoderLayer& layer : decoder_.layers) layer.add_reference_adapters();
   try {
-    load_weights(dir, "adapter_model.safetensors", reference_adapter_slots(), false);
+    load_weights(dir, "adapter_model.safetensors", reference_adapter_weights(), false);
   } catch (...) {
     for (DecoderLayer& layer : decoder_.layers) layer.drop_reference_adapters();
     throw;
@@ -193,9 +193,9 @@ void Qwen2VL::load_reference_adapter(const std::string& dir) {
 
 std::vector<std::pair<std::string, Parameter*>> Qwen2VL::trainable() {
   std::vector<std::pair<std::string, Parameter*>> found;
-  for (const WeightSlots& group : {slots(), adapter_slots()}) {
-    for (const WeightSlot& slot : group) {
-      if (slot.offset == 0 && slot.parameter->trainable()) found.emplace_back(slot.name, slot.parameter);
+  for (const NamedWeights& group : {weights(), adapter_weights()}) {
+    for (const NamedWeight& weight : group) {
+      if (weight.offset == 0 && weight.parameter->trainable()) found.emplace_back(weight.name, weight.parameter);
     }
   }
   return found;
@@ -203,7 +203,7 @@ std::vector<std::pair<std::string, Parameter*>> Qwen2VL::trainable() {
 
 int64_t Qwen2VL::parameter_count() {
   int64_t count = 0;
-  for (const WeightSlot& slot : slots()) count += slot.view().numel();
+  for (const NamedWeight& weight : weights()) count += weight.view().numel();
   return count;
 }
 
@@ -211,7 +211,7 @@ void Qwen2VL::mix(Qwen2VL& other, double alpha) {
   at::NoGradGuard no_grad;
   forget_prompts();
   features_.clear();
-  const WeightSlots own = slots(), theirs = other.slots();
+  const NamedWeights own = weights(), theirs = other.weights();
   VS_CHECK(own.size() == theirs.size(), "BAD_SHAPE", "[mix] the models have ", own.size(), " and ", theirs.size(), " weights");
   for (size_t i = 0; i < own.size(); ++i) {
     const at::Tensor value = own[i].view(), target = theirs[i].view();
@@ -220,7 +220,7 @@ void Qwen2VL::mix(Qwen2VL& other, double alpha) {
   }
 }
 
-void Qwen2VL::save_weights(const std::string& dir) { write_weights(dir + "/model.safetensors", slots()); }
+void Qwen2VL::save_weights(const std::string& dir) { write_weights(dir + "/model.safetensors", weights()); }
 
 void Qwen2VL::save_merged(const std::string& dir) {
   at::NoGradGuard no_grad;
@@ -228,12 +228,12 @@ void Qwen2VL::save_merged(const std::string& dir) {
   for (DecoderLayer& layer : decoder_.layers) {
     layer.visit_adapters([&](const Adapter& adapter) { adapters.emplace(adapter.name + ".weight", &adapter); });
   }
-  write_weights(dir + "/model.safetensors", slots(), [&](const std::string& name, const at::Tensor& weight) {
+  write_weights(dir + "/model.safetensors", weights(), [&](const std::string& name, const at::Tensor& weight) {
     const auto own = adapters.find(name);
     return own == adapters.end() ? weight : weight.clone().add_(own->second->delta(options_.lora->scale()));
   });
 }
 
-void Qwen2VL::save_adapter(const std::string& dir) { write_weights(dir + "/adapter_model.safetensors", adapter_slots()); }
+void Qwen2VL::save_adapter(const std::string& dir) { write_weights(dir + "/adapter_model.safetensors", adapter_weights()); }
 
 }  // namespace vsgrpo

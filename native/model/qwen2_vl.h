@@ -65,10 +65,10 @@ class Qwen2VL {
   std::vector<std::pair<std::string, Parameter*>> trainable();
   int64_t parameter_count();
 
-  WeightSlots slots();
+  NamedWeights weights();
   // The adapters' A and B in PEFT's names.
-  WeightSlots adapter_slots();
-  WeightSlots reference_adapter_slots();
+  NamedWeights adapter_weights();
+  NamedWeights reference_adapter_weights();
 
   // model.safetensors with published names (merged: adapters folded in), or adapter_model.safetensors.
   void save_weights(const std::string& dir);

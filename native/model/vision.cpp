@@ -89,14 +89,14 @@ at::Tensor VisionTower::merge(const at::Tensor& x) {
   return merger_fc2_.forward(at::gelu(merger_fc1_.forward(grouped, false)), false);
 }
 
-void VisionTower::collect(WeightSlots& slots) {
-  const auto add = [&](const std::string& name, Parameter& p) { slots.push_back({name, &p, 0, p.value.sizes().vec()}); };
+void VisionTower::collect(NamedWeights& weights) {
+  const auto add = [&](const std::string& name, Parameter& p) { weights.push_back({name, &p, 0, p.value.sizes().vec()}); };
   const auto add_linear = [&](const std::string& name, LinearLayer& layer) {
     add(name + ".weight", layer.weight);
     add(name + ".bias", *layer.bias);
   };
   const VisionConfig& c = config_;
-  slots.push_back({"visual.patch_embed.proj.weight", &patch_embed_.weight, 0,
+  weights.push_back({"visual.patch_embed.proj.weight", &patch_embed_.weight, 0,
                    {c.width, c.in_channels, c.temporal_patch_size, c.patch_size, c.patch_size}});
   for (size_t i = 0; i < blocks_.size(); ++i) {
     VisionBlock& b = blocks_[i];

@@ -19,7 +19,7 @@ class VisionTower {
   // With `gradient_checkpointing`, blocks keep only their inputs for the backward pass.
   at::Tensor forward(const at::Tensor& patches, const std::vector<Grid>& grids, const at::Tensor& anchor, bool gradient_checkpointing);
 
-  void collect(WeightSlots& slots);
+  void collect(NamedWeights& weights);
 
  private:
   at::Tensor block_forward(VisionBlock& block, const at::Tensor& x, const struct RopeTable& rope,

@@ -51,10 +51,10 @@ std::string shape_text(at::IntArrayRef shape) {
 
 }  // namespace
 
-void load_weights(const std::string& dir, const std::string& file, const WeightSlots& slots, bool tied) {
+void load_weights(const std::string& dir, const std::string& file, const NamedWeights& weights, bool tied) {
   const bool adapter = file.rfind("adapter", 0) == 0;
-  std::map<std::string, const WeightSlot*> wanted;
-  for (const WeightSlot& slot : slots) wanted.emplace(slot.name, &slot);
+  std::map<std::string, const NamedWeight*> wanted;
+  for (const NamedWeight& weight : weights) wanted.emplace(weight.name, &weight);
   for (const std::string& path : files_of(dir, file)) {
     const SafetensorsFile source(path);
     for (const std::string& stored : source.names()) {
@@ -74,9 +74,9 @@ void load_weights(const std::string& dir, const std::string& file, const WeightS
            wanted.size() > 1 ? " and " + std::to_string(wanted.size() - 1) + " more" : "", ": the checkpoint is incomplete");
 }
 
-void write_weights(const std::string& path, const WeightSlots& slots, const LastChange& change) {
+void write_weights(const std::string& path, const NamedWeights& weights, const LastChange& change) {
   NamedTensors tensors;
-  for (const WeightSlot& slot : slots) tensors.emplace_back(slot.name, slot.view());
+  for (const NamedWeight& weight : weights) tensors.emplace_back(weight.name, weight.view());
   write_safetensors(path, tensors, change);
 }
 

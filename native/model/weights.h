@@ -5,10 +5,10 @@
 
 namespace vsgrpo {
 
-// Copies every slot's tensor from `dir`/`file` (or the shards of `file`.index.json). Missing, unexpected and mis-shaped
+// Copies every weight's tensor from `dir`/`file` (or the shards of `file`.index.json). Missing, unexpected and mis-shaped
 // tensors are errors that name the tensor. `tied`: a stored lm_head.weight is ignored.
-void load_weights(const std::string& dir, const std::string& file, const WeightSlots& slots, bool tied);
+void load_weights(const std::string& dir, const std::string& file, const NamedWeights& weights, bool tied);
 
-void write_weights(const std::string& path, const WeightSlots& slots, const LastChange& change = {});
+void write_weights(const std::string& path, const NamedWeights& weights, const LastChange& change = {});
 
 }  // namespace vsgrpo

@@ -178,11 +178,11 @@ inline void check_close(const std::string& what, const at::Tensor& actual, const
 }
 
 // Compares every gradient that the case holds under `grad.` with the slots' gradients, relative to its norm; prints the worst.
-inline void check_gradients(const Case& c, const vsgrpo::WeightSlots& slots, double tolerance) {
+inline void check_gradients(const Case& c, const vsgrpo::NamedWeights& slots, double tolerance) {
   double worst = 0;
   std::string worst_name;
   int compared = 0;
-  for (const vsgrpo::WeightSlot& slot : slots) {
+  for (const vsgrpo::NamedWeight& slot : slots) {
     const std::string key = "grad." + slot.name;
     if (!c.has(key)) continue;
     if (!slot.parameter->trainable()) FAIL(slot.name << " has no gradient");

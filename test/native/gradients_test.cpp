@@ -24,7 +24,7 @@ void check_mean_nll(const std::shared_ptr<vsgrpo::Qwen2VL>& model, const Case& c
   const vsgrpo::Targets targets = golden::targets_of(c);
   const double loss = backward(model, golden::batch_of(c), targets, mean_nll(targets)).loss;
   CHECK_MESSAGE(std::abs(loss - c.scalar("loss")) < 2e-5, c.name() << " loss " << loss << ", expected " << c.scalar("loss"));
-  golden::check_gradients(c, model->slots(), kGradients);
+  golden::check_gradients(c, model->weights(), kGradients);
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ TEST_CASE("a shared prompt collects the gradients of all its completions") {
     golden::zero_gradients(*model);
     const auto result = backward(model, group.batch, group.targets, vsgrpo::ExternalLoss{c["weights"], {}});
     golden::check_close(std::string(what) + " logps", result.stats.logps, c["logps"], 1e-4);
-    golden::check_gradients(c, model->slots(), kGradients);
+    golden::check_gradients(c, model->weights(), kGradients);
   }
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("gradients add up over batches") {
   };
   part(0, half);
   part(half, count - half);
-  golden::check_gradients(c, model->slots(), kGradients);
+  golden::check_gradients(c, model->weights(), kGradients);
 }
 
 TEST_CASE("a frozen vision tower gets no gradients and leaves the language model's as they were") {
@@ -92,7 +92,7 @@ TEST_CASE("a frozen vision tower gets no gradients and leaves the language model
   const Case c("tiny-a", "mixed");
   const vsgrpo::Targets targets = golden::targets_of(c);
   backward(model, golden::batch_of(c), targets, mean_nll(targets));
-  for (const vsgrpo::WeightSlot& slot : model->slots()) {
+  for (const vsgrpo::NamedWeight& slot : model->weights()) {
     const bool vision = slot.name.rfind("visual.", 0) == 0;
     CHECK_MESSAGE(slot.parameter->trainable() == !vision, slot.name);
     if (vision) continue;
@@ -158,7 +158,7 @@ TEST_CASE("the gradients of a forward at another temperature are those of finite
   backward(model, group.batch, group.targets, loss, 0.7);
   at::manual_seed(4);
   for (const char* name : {"model.embed_tokens.weight", "model.norm.weight", "visual.patch_embed.proj.weight"}) {
-    for (const vsgrpo::WeightSlot& slot : model->slots()) {
+    for (const vsgrpo::NamedWeight& slot : model->weights()) {
       if (slot.name != name) continue;
       const at::Tensor value = slot.parameter->value, start = value.clone(), gradient = slot.parameter->grad.clone();
       // Along the gradient itself, the direction in which the loss is largest against rounding.

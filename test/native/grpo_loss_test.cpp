@@ -74,7 +74,7 @@ TEST_CASE("the loss through the model gives the gradients of the formula's autog
   const vsgrpo::Forward::Result result = forward.backward(in);
   golden::check_close("logps", result.stats.logps, c["logps"], 1e-4);
   CHECK_LE(std::abs(result.loss - c.scalar("loss")), 1e-5);
-  golden::check_gradients(c, model->slots(), 1e-4);
+  golden::check_gradients(c, model->weights(), 1e-4);
 }
 
 TEST_CASE("arrays of the wrong length and a missing reference are refused by name") {

@@ -39,7 +39,7 @@ TEST_CASE("a training pass that goes on from generation's prompts gives transfor
   const auto result = vsgrpo::Forward(model, group.batch, group.targets, {true, true, 1.0}).backward(vsgrpo::ExternalLoss{c["weights"], {}});
   CHECK(model->take_prompts(group.batch, group.targets.rows) == nullptr);
   golden::check_close("logps", result.stats.logps, c["logps"], 1e-4);
-  golden::check_gradients(c, model->slots(), 1e-4);
+  golden::check_gradients(c, model->weights(), 1e-4);
 }
 
 TEST_CASE("kept prompts serve no other batch, and none after a change of the weights") {

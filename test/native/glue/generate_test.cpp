@@ -175,7 +175,7 @@ TEST_CASE("adapters take part in a GPU's decoding steps, and a step sees weights
   };
   const auto train = [](vsgrpo::Qwen2VL& model, uint64_t seed) {
     at::manual_seed(seed);
-    for (const auto& slot : model.adapter_slots()) slot.view().copy_(at::randn(slot.shape) * 0.2);
+    for (const auto& slot : model.adapter_weights()) slot.view().copy_(at::randn(slot.shape) * 0.2);
   };
   const vsgrpo::Batch prompts = pack(cases("tiny-a", kPrompts));
   const GenerateOptions options = options_of(2, 10, 1.0f);
