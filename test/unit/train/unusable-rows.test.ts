@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Dataset, fromArray } from '../../../src/data/dataset.js'
 import { InputError } from '../../../src/errors.js'
+import { mean } from '../../../src/train/grpo/advantages.js'
 import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import type { Encode } from '../../../src/train/session.js'
 import { collect, grpo, questions, scratch, stepMetrics, table, warnings } from './harness.js'
@@ -45,6 +46,17 @@ describe('a row whose prompt cannot be made', () => {
     expect(some.weights).toEqual(others.weights)
     expect(Math.max(...some.weights)).toBeGreaterThan(0.1)
     expect(some.metrics.map(({ reward }) => reward)).toEqual(others.metrics.map(({ reward }) => reward))
+  })
+
+  it('makes a step count for less in the means of a log row, by as many completions as it lacks', async () => {
+    const config: GRPOConfig = { perDeviceTrainBatchSize: 16, loggingSteps: 2, maxSteps: 2 }
+    const { events, metrics } = await run('run', config, ['four'])
+    const rows = events.flatMap((event) => (event.type === 'completions' ? event.rows : []))
+    // Two groups of 8 in the first step, one in the second.
+    expect(rows).toHaveLength(24)
+    expect(metrics[0]?.reward).toBeCloseTo(mean(rows.map(({ reward }) => reward ?? Number.NaN)), 10)
+    const lengths = rows.map(({ completion }) => (completion.length < 2 ? completion.length + 1 : 2))
+    expect(metrics[0]?.['completions/mean_length']).toBeCloseTo(mean(lengths), 10)
   })
 
   it('leaves the updates of a generation batch equally many, with fewer groups', async () => {
