@@ -34,7 +34,16 @@ export function number<T extends number | undefined>(
   }
 }
 
-/** The same, where null (TRL's None) and Infinity mean "no limit" instead of "the default". */
+/** A number from `min` on that stays below a limit. */
+export function numberBelow(fallback: number, min: number, limit: number): Field<number> {
+  return {
+    fallback,
+    expected: `a number >= ${min} and below ${limit}`,
+    accepts: (value): value is number => typeof value === 'number' && value >= min && value < limit,
+  }
+}
+
+/** A number within limits, where null (TRL's None) and Infinity mean "no limit" instead of "the default". */
 export function orUnbounded({ fallback, expected, accepts }: Field<number>): Field<number> {
   return {
     fallback,

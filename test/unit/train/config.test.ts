@@ -68,6 +68,9 @@ describe('resolveGRPOConfig', () => {
     [{ num_generation: 4 }, 'did you mean numGenerations?'],
     [{ toString: 4 }, "unknown option 'toString'"],
     [{ learningRate: '1e-6' }, 'learningRate: expected a number >= 0, got "1e-6"'],
+    [{ adamBeta1: 1 }, 'adamBeta1: expected a number >= 0 and below 1, got 1'],
+    [{ adamBeta2: 1 }, 'adamBeta2: expected a number >= 0 and below 1, got 1'],
+    [{ adamEpsilon: 0 }, 'adamEpsilon: expected a number > 0, got 0'],
     [{ numGenerations: 1 }, 'numGenerations: expected an integer >= 2, got 1'],
     [{ epsilon: 0 }, 'epsilon: expected a number'],
     [
