@@ -3,7 +3,7 @@
  * Names may come in snake_case and kebab-case too, as TRL's configurations and command lines write them.
  */
 import { didYouMean, InputError } from '../errors.js'
-import { isObject } from '../json.js'
+import { isObject, shown } from '../json.js'
 import { cureOfForeign } from './foreign-options.js'
 
 export interface Field<T> {
@@ -145,7 +145,7 @@ export function resolveFields<F extends Fields>(
     const value = field.read ? field.read(written) : written
     if (value === undefined || value === null) continue
     if (!field.accepts(value)) {
-      throw new InputError(`[${where}] ${key}: expected ${field.expected}, got ${JSON.stringify(written)}`, {
+      throw new InputError(`[${where}] ${key}: expected ${field.expected}, got ${shown(written)}`, {
         code: 'ERR_VSGRPO_CONFIG',
       })
     }
