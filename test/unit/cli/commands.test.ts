@@ -77,6 +77,8 @@ describe('a mistake in the configuration of grpo', () => {
   })
   it('asks for the rank of LoRA', async () => {
     expect(await grpo([...good, 'lora: { alpha: 2 }'])).toMatch(/lora.r is missing: expected the rank/)
+    expect(await grpo([...good, 'lora: { r: "16" }'])).toMatch(/run.yaml:4: lora.r: expected a number, got "16"$/)
+    expect(await grpo([...good, 'lora: { r: 4, alpha: big }'])).toMatch(/lora.alpha: expected a number, got "big"$/)
   })
   it('says that there is nothing to resume, or that the folder holds a run already', async () => {
     expect(await grpo(good, '--resume')).toMatch(/runs\/run: no checkpoint to go on from; start without --resume/)
