@@ -73,6 +73,8 @@ describe('resolveGRPOConfig', () => {
     [{ adamBeta1: 1 }, 'adamBeta1: expected a number >= 0 and below 1, got 1'],
     [{ adamBeta2: 1 }, 'adamBeta2: expected a number >= 0 and below 1, got 1'],
     [{ adamEpsilon: 0 }, 'adamEpsilon: expected a number > 0, got 0'],
+    [{ temperature: 0 }, 'temperature: expected a number from 0.001 to 1000000, got 0'],
+    [{ temperature: 1e7 }, 'temperature: expected a number from 0.001 to 1000000, got 10000000'],
     [{ numGenerations: 1 }, 'numGenerations: expected an integer >= 2, got 1'],
     [{ epsilon: 0 }, 'epsilon: expected a number'],
     [
