@@ -110,6 +110,8 @@ const badCheckpoint = {
 
 /** What the addon's codes mean: bad input, or a failure, and the cure that goes with it. */
 const nativeCodes: Readonly<Record<string, { code: ErrorCode; hint?: string; input?: true }>> = {
+  // The message names the option, its range and what came.
+  BAD_ARGUMENT: { code: 'ERR_VSGRPO_INPUT', input: true },
   BAD_CHECKPOINT: badCheckpoint,
   // The engine reads no JSON but a checkpoint's.
   BAD_JSON: badCheckpoint,

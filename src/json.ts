@@ -10,10 +10,14 @@ export function isStrings(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
-/** A value as an error repeats it: its JSON, cut at 60 characters. */
-export function shown(value: unknown): string {
+/** A value as an error repeats it: its JSON, cut at `length` characters; JSON has no words for NaN, Infinity and bigints. */
+export function shown(value: unknown, length?: number): string {
   if (value === undefined) return 'nothing'
-  return shortened(stringify(value))
+  return isBeyondJson(value) ? String(value) : shortened(stringify(value), length)
+}
+
+function isBeyondJson(value: unknown): boolean {
+  return typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))
 }
 
 export function shortened(text: string, length = 60): string {
@@ -23,7 +27,8 @@ export function shortened(text: string, length = 60): string {
 /** JSON.parse takes any depth, JSON.stringify does not. */
 function stringify(value: unknown): string {
   try {
-    return JSON.stringify(value) ?? typeof value
+    const written = JSON.stringify(value, (_, inner: unknown) => (isBeyondJson(inner) ? String(inner) : inner))
+    return written ?? typeof value
   } catch {
     return 'something nested too deeply'
   }

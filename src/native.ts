@@ -59,6 +59,9 @@ export interface LoadOptions {
   readonly adapterDir?: string
 }
 
+/** Temperatures that are sampled at, besides 0: others are refused with BAD_ARGUMENT (native/addon/convert.cpp). */
+export const temperatureRange = { min: 1e-3, max: 1e6 } as const
+
 export interface GenerateOptions {
   /** [P] leaf segment of each prompt. */
   readonly leaves: Int32Array
@@ -66,7 +69,7 @@ export interface GenerateOptions {
   readonly nextPositions: Int32Array
   readonly numGenerations: number
   readonly maxNewTokens: number
-  /** 0 = greedy. Off: topK 0, topP 1, minP 0. */
+  /** 0 = greedy, else within `temperatureRange`. Off: topK 0, topP 1, minP 0. */
   readonly temperature: number
   readonly topK: number
   readonly topP: number

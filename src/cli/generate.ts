@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { fromNative, InputError, VsgrpoError } from '../errors.js'
 import { interruptible } from '../interrupt.js'
+import { temperatureRange } from '../native.js'
 import { loadModel, type Policy } from '../policy.js'
 import type { Completion } from '../types.js'
 import { addModelOptions, addRequired, loadOptions, type ModelOptions, numberIn } from './options.js'
@@ -32,7 +33,12 @@ export function register(program: Command): void {
   command
     .option('--output <file>', 'where the answers go, in the order of the input; - is stdout', '-')
     .option('--max-new-tokens <n>', 'longest answer, in tokens', numberIn({ min: 1, integer: true }), 256)
-    .option('--temperature <t>', '0 always takes the most likely token', numberIn({ min: 0 }), 1)
+    .option(
+      '--temperature <t>',
+      '0 always takes the most likely token',
+      numberIn({ ...temperatureRange, orZero: true }),
+      1,
+    )
     .option('--top-k <k>', 'sample among the k most likely tokens; 0 = off', numberIn({ min: 0, integer: true }), 0)
     .option(
       '--top-p <p>',

@@ -66,14 +66,24 @@ export function addRequired<T>(
   })
 }
 
+/** What `numberIn` takes. `orZero`: 0 too, where the range begins above it. */
+interface NumberRange {
+  readonly min?: number
+  readonly max?: number
+  readonly integer?: boolean
+  readonly orZero?: boolean
+}
+
 /** A parser of numbers for commander: `numberIn({ min: 1, integer: true })`. */
-export function numberIn(range: { min?: number; max?: number; integer?: boolean }): (text: string) => number {
-  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, integer = false } = range
+export function numberIn(range: NumberRange): (text: string) => number {
+  const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY, integer = false, orZero = false } = range
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text)
+    if (orZero && value === 0) return 0
     if (value >= min && value <= max && Number.isFinite(value) && (!integer || Number.isSafeInteger(value)))
       return value
-    throw new InvalidArgumentError(`Expected ${integer ? 'an integer' : 'a number'}${span(min, max)}.`)
+    const kind = `${orZero ? '0 or ' : ''}${integer ? 'an integer' : 'a number'}`
+    throw new InvalidArgumentError(`Expected ${kind}${span(min, max)}.`)
   }
 }
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type CheckedDataset, type OpenOptions, openDataset, parseHubPath, rowForms } from '../data/index.js'
 import { InputError } from '../errors.js'
-import { isStrings } from '../json.js'
+import { isStrings, shown } from '../json.js'
 import type { LoadModelOptions, LoraConfig } from '../policy.js'
 import { cacheDir } from '../setup/paths.js'
 import { type Config, kebabCase, type Shape } from './config.js'
@@ -44,11 +44,11 @@ export function modelName(config: Config): string {
 export function modelOptions(config: Config): LoadModelOptions {
   const rope = config.get('ropeCompat')
   if (rope !== undefined && rope !== 4 && rope !== 5)
-    throw wrong(config, 'ropeCompat', `expected 4 or 5, got ${JSON.stringify(rope)}`)
+    throw wrong(config, 'ropeCompat', `expected 4 or 5, got ${shown(rope)}`)
   const lora = loraConfig(config)
   const keptMediaTokens = config.get('keptMediaTokens')
   if (keptMediaTokens !== undefined && typeof keptMediaTokens !== 'number')
-    throw wrong(config, 'keptMediaTokens', `expected a number, got ${JSON.stringify(keptMediaTokens)}`)
+    throw noNumber(config, 'keptMediaTokens', keptMediaTokens)
   return {
     device: choice(config, 'device', ['auto', 'cpu', 'cuda']),
     dtype: choice(config, 'dtype', ['auto', 'float32', 'bfloat16']),
@@ -112,13 +112,14 @@ function loraConfig(config: Config): LoraConfig | undefined {
   const whole = config.get('lora')
   const { r, alpha, targetModules, dropout, seed } = config.section('lora')
   if (whole === false || whole === null || Object.keys(config.section('lora')).length === 0) return undefined
-  if (typeof r !== 'number') throw missing(config, 'lora.r', 'the rank of the adapters, e.g. 16')
-  if (alpha !== undefined && typeof alpha !== 'number') throw wrong(config, 'lora.alpha', 'expected a number')
-  if (seed !== undefined && typeof seed !== 'number') throw wrong(config, 'lora.seed', 'expected a number')
+  if (r === undefined) throw missing(config, 'lora.r', 'the rank of the adapters, e.g. 16')
+  if (typeof r !== 'number') throw noNumber(config, 'lora.r', r)
+  if (alpha !== undefined && typeof alpha !== 'number') throw noNumber(config, 'lora.alpha', alpha)
+  if (seed !== undefined && typeof seed !== 'number') throw noNumber(config, 'lora.seed', seed)
   if (dropout !== undefined && dropout !== 0)
     throw wrong(config, 'lora.dropout', 'LoRA dropout is not supported; remove it')
   if (targetModules !== undefined && !isStrings(targetModules))
-    throw wrong(config, 'lora.targetModules', 'expected a list of names such as q_proj')
+    throw wrong(config, 'lora.targetModules', `expected a list of names such as q_proj, got ${shown(targetModules)}`)
   return { r, alpha, targetModules, seed }
 }
 
@@ -126,21 +127,25 @@ function text(config: Config, name: string): string | undefined {
   const value = config.get(name)
   if (value === undefined || value === null) return undefined
   if (typeof value === 'string' && value !== '') return value
-  throw wrong(config, name, `expected a text, got ${JSON.stringify(value)}`)
+  throw wrong(config, name, `expected a text, got ${shown(value)}`)
 }
 
 function flag(config: Config, name: string): boolean {
   const value = config.get(name)
   if (typeof value === 'boolean') return value
-  throw wrong(config, name, `expected true or false, got ${JSON.stringify(value)}`)
+  throw wrong(config, name, `expected true or false, got ${shown(value)}`)
 }
 
 function choice<T extends string>(config: Config, name: string, values: readonly T[]): T | undefined {
   const value = config.get(name)
   if (value === undefined) return undefined
   const found = values.find((candidate) => candidate === value)
-  if (found === undefined) throw wrong(config, name, `expected ${values.join(', ')}, got ${JSON.stringify(value)}`)
+  if (found === undefined) throw wrong(config, name, `expected ${values.join(', ')}, got ${shown(value)}`)
   return found
+}
+
+function noNumber(config: Config, name: string, value: unknown): InputError {
+  return wrong(config, name, `expected a number, got ${shown(value)}`)
 }
 
 function wrong(config: Config, name: string, message: string): InputError {

@@ -33,8 +33,9 @@ export function keptMedia(
 }
 
 /** Different media that a run comes to: caches grow until they have seen all or are full. */
-function seenMedia(steps: StepPlan, { media }: RowSizes, length: number): number {
-  const rowsSeen = Math.min(length, (countRunSteps(steps, length) / steps.batch.updates) * steps.batch.rows)
+function seenMedia(steps: StepPlan, { media, mean }: RowSizes, length: number): number {
+  const batches = countRunSteps(steps, length, mean) / steps.batch.updates
+  const rowsSeen = Math.min(length, batches * steps.batch.rows * steps.rowsPerPlace(mean))
   return Math.ceil((media * rowsSeen) / Math.max(1, length))
 }
 

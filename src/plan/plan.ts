@@ -90,7 +90,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
     rowsRead: rows.rows,
     tokensPerMicroBatch: setup.tokensPerMicroBatch,
     memory: { ...memory, availableBytes: available, fits },
-    steps: countRunSteps(steps, trainDataset.length),
+    steps: countRunSteps(steps, trainDataset.length, rows.mean),
     ...(typeof rates === 'string' ? { notMeasured: rates } : { time: predictTime(shape, mean, setup, rates) }),
     remedies: fits ? [] : remedies({ algorithm, shape, workload: longest, setup }, available),
   }

@@ -17,7 +17,7 @@ export interface StepPlan {
   readonly answers: readonly string[]
   /** Scores under a policy that does not train. */
   readonly needsReference: boolean
-  /** Rows of a batch of examples, and the optimizer steps that it feeds. */
+  /** Places for rows in a batch of examples, and the optimizer steps that it feeds. */
   readonly batch: {
     readonly rows: number
     readonly updates: number
@@ -25,6 +25,8 @@ export interface StepPlan {
     /** Its prompts are made while the batch before it is learned from: `encodeAhead` in src/train/loop.ts. */
     readonly isReadAhead: boolean
   }
+  /** Rows of this size that a place holds: more than one where rows are packed. */
+  readonly rowsPerPlace: (size: RowSize) => number
   /** What is kept of the media is the caller's. */
   readonly workload: (size: RowSize) => Omit<Workload, 'heldMedia' | 'keptMediaTokens'>
 }
@@ -43,6 +45,7 @@ function grpoSteps(config: GRPOValues): StepPlan {
     answers: [],
     needsReference: beta > 0,
     batch: { rows: promptsPerBatch, updates: updates * numIterations, lastBatch: 'drop', isReadAhead: true },
+    rowsPerPlace: () => 1,
     workload: ({ prompt }) => ({
       prompt,
       completions: numGenerations,
@@ -67,22 +70,22 @@ function sftSteps(config: SFTValues): StepPlan {
     answers: ['completion'],
     needsReference: false,
     batch: { rows, updates: 1, lastBatch: 'keep', isReadAhead: !config.packing },
-    workload: (size) => {
-      const completionTokens = answerTokens(size, config.maxLength)
-      const perPlace = config.packing
-        ? Math.max(1, Math.floor(config.maxLength / (size.prompt.tokens + completionTokens)))
-        : 1
-      return {
-        ...givenAnswers(size, config),
-        completions: 1,
-        completionTokens,
-        learnsPrompt: learnsPrompt(config, size.turns),
-        prompts: rows * perPlace,
-        scoring: { reference: 0, policy: 0 },
-        headTwice: config.lossType === 'dft',
-      }
-    },
+    rowsPerPlace: (size) => rowsPerPlace(size, config),
+    workload: (size) => ({
+      ...givenAnswers(size, config),
+      completions: 1,
+      completionTokens: answerTokens(size, config.maxLength),
+      learnsPrompt: learnsPrompt(config, size.turns),
+      prompts: rows * rowsPerPlace(size, config),
+      scoring: { reference: 0, policy: 0 },
+      headTwice: config.lossType === 'dft',
+    }),
   }
+}
+
+function rowsPerPlace(size: RowSize, { packing, maxLength }: SFTValues): number {
+  if (!packing) return 1
+  return Math.max(1, Math.floor(maxLength / (size.prompt.tokens + answerTokens(size, maxLength))))
 }
 
 function dpoSteps(config: DPOValues): StepPlan {
@@ -92,6 +95,7 @@ function dpoSteps(config: DPOValues): StepPlan {
     answers: ['chosen', 'rejected'],
     needsReference: !config.precomputeRefLogProbs,
     batch: { rows, updates: 1, lastBatch: 'keep', isReadAhead: true },
+    rowsPerPlace: () => 1,
     workload: (size) => ({
       ...givenAnswers(size, config),
       completions: 2,
@@ -113,7 +117,8 @@ function answerTokens({ prompt, answer }: RowSize, maxLength: number): number {
   return Math.max(1, maxLength > 0 ? Math.min(answer, maxLength - prompt.tokens) : answer)
 }
 
-/** Optimizer steps of a run over so many rows. */
-export function countRunSteps({ config, batch }: StepPlan, length: number): number {
-  return countSteps(config, countBatches({ ...batch, length, batchSize: batch.rows }) * batch.updates)
+/** Optimizer steps of a run over so many rows of this size. */
+export function countRunSteps({ config, batch, rowsPerPlace }: StepPlan, length: number, size: RowSize): number {
+  const places = Math.ceil(length / rowsPerPlace(size))
+  return countSteps(config, countBatches({ ...batch, length: places, batchSize: batch.rows }) * batch.updates)
 }

@@ -1,4 +1,5 @@
 /** Given answers as tokens: shared by SFT and DPO. */
+import { shown } from '../json.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Prompt } from '../types.js'
 import { choice, type Fields, integer, type Values } from './fields.js'
@@ -28,8 +29,7 @@ export function encodeAnswer(
   { place, field, end = 'eos' }: { place: string; field: string; end?: AnswerValues['completionEnd'] },
 ): Int32Array {
   if (typeof text !== 'string' || text.trim() === '') {
-    const got =
-      text === undefined ? 'nothing' : typeof text === 'string' ? 'an empty text' : JSON.stringify(text).slice(0, 60)
+    const got = typeof text === 'string' ? 'an empty text' : shown(text)
     throw unusable(`${place}: ${field}: expected the answer to learn, got ${got}`)
   }
   const [endId] = processor.eosIds

@@ -8,8 +8,10 @@ import {
   flag,
   integer,
   number,
+  numberBelow,
   numbers,
   optionalFlag,
+  positive,
   steps,
   text,
   type Values,
@@ -46,9 +48,11 @@ export const trainingFields = {
   warmupRatio: number(0, 0, 1),
   /** Decoupled (AdamW), on matrices only. */
   weightDecay: number(0, 0),
-  adamBeta1: number(0.9, 0, 1),
-  adamBeta2: number(0.999, 0, 1),
-  adamEpsilon: number(1e-8, 0),
+  /** Below 1: AdamW divides by 1 - beta^t, and at 1 the first step would make every weight NaN. */
+  adamBeta1: numberBelow(0.9, 0, 1),
+  adamBeta2: numberBelow(0.999, 0, 1),
+  /** Above 0: a weight without a gradient, such as the embedding of a token that no row has, is divided by it alone. */
+  adamEpsilon: positive(1e-8),
   /**
    * In what AdamW keeps its two moments. 'bfloat16', rounded stochastically, takes half the memory. 'int8', as bitsandbytes'
    * AdamW8bit (transformers' `optim: 'adamw_8bit'`), takes a quarter: 8-bit codes with an absmax for every 256 values; parameters
@@ -61,7 +65,7 @@ export const trainingFields = {
    * memory. Not in TRL.
    */
   gradDtype: choice('float32', ['float32', 'bfloat16']),
-  /** Gradients are scaled down to this norm. */
+  /** Gradients are scaled down to this norm; 0 = never, as in transformers. */
   maxGradNorm: number(1, 0),
   /** Seed of the data order and of sampling. */
   seed: integer(42, 0),

@@ -3,7 +3,7 @@
  * Names may come in snake_case and kebab-case too, as TRL's configurations and command lines write them.
  */
 import { didYouMean, InputError } from '../errors.js'
-import { isObject } from '../json.js'
+import { isObject, shown } from '../json.js'
 import { cureOfForeign } from './foreign-options.js'
 
 export interface Field<T> {
@@ -34,7 +34,16 @@ export function number<T extends number | undefined>(
   }
 }
 
-/** The same, where null (TRL's None) and Infinity mean "no limit" instead of "the default". */
+/** A number from `min` on that stays below a limit. */
+export function numberBelow(fallback: number, min: number, limit: number): Field<number> {
+  return {
+    fallback,
+    expected: `a number >= ${min} and below ${limit}`,
+    accepts: (value): value is number => typeof value === 'number' && value >= min && value < limit,
+  }
+}
+
+/** A number within limits, where null (TRL's None) and Infinity mean "no limit" instead of "the default". */
 export function orUnbounded({ fallback, expected, accepts }: Field<number>): Field<number> {
   return {
     fallback,
@@ -136,7 +145,7 @@ export function resolveFields<F extends Fields>(
     const value = field.read ? field.read(written) : written
     if (value === undefined || value === null) continue
     if (!field.accepts(value)) {
-      throw new InputError(`[${where}] ${key}: expected ${field.expected}, got ${JSON.stringify(written)}`, {
+      throw new InputError(`[${where}] ${key}: expected ${field.expected}, got ${shown(written)}`, {
         code: 'ERR_VSGRPO_CONFIG',
       })
     }

@@ -6,6 +6,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Dataset } from '../data/dataset.js'
 import { InputError, type VsgrpoError } from '../errors.js'
+import { shown } from '../json.js'
 import type { NativeOptimizer } from '../native.js'
 import type { Policy } from '../policy.js'
 import type { Prompt } from '../types.js'
@@ -131,5 +132,7 @@ function changedOptions(before: Readonly<Record<string, unknown>>, now: Readonly
 
 function changes(before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
   const changed = Object.keys(now).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(before[name]))
-  return changed.map((name) => `${name} was ${before[name]} in the checkpoint and is ${now[name]} now`)
+  return changed.map(
+    (name) => `${name} was ${shown(before[name], 200)} in the checkpoint and is ${shown(now[name], 200)} now`,
+  )
 }

@@ -47,6 +47,16 @@ describe('fromNative', () => {
   })
 })
 
+describe('fromNative of an argument', () => {
+  it('takes it for bad input', () => {
+    const thrown = Object.assign(new Error('[temperature] expected 0 (greedy) or 0.001 to 1e6, got 0.0005'), {
+      code: 'BAD_ARGUMENT',
+    })
+    expect(fromNative(thrown)).toBeInstanceOf(InputError)
+    expect(fromNative(thrown)).toMatchObject({ message: thrown.message, code: 'ERR_VSGRPO_INPUT', cause: thrown })
+  })
+})
+
 describe('didYouMean', () => {
   const names = ['learningRate', 'beta', 'epsilon', 'numGenerations']
 

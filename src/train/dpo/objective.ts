@@ -1,4 +1,4 @@
-/** The DPO loss over the pairs of a micro-batch, and TRL's metrics of it. */
+/** The DPO loss over the pairs of a micro-batch or of an evaluation, and TRL's metrics of it. */
 import { chunks } from '../../data/loader.js'
 import { groupBy } from '../../group-by.js'
 import { type DpoInputs, dpoLoss, rankPairs, readPairs, wpoWeight } from '../../losses/dpo.js'
@@ -6,7 +6,6 @@ import { measurePairs } from '../../losses/dpo-metrics.js'
 import { isSorting } from '../../losses/dpo-options.js'
 import type { Opponents } from '../../losses/dpo-terms.js'
 import type { BackwardResult, TokenStats } from '../../native.js'
-import type { Policy } from '../../policy.js'
 import type { Objective } from '../algorithm.js'
 import { join, offsetsOf } from '../flat.js'
 import type { Meter } from '../meter.js'
@@ -14,6 +13,9 @@ import { scoringOf } from '../scoring.js'
 import { sequencesOf } from '../units.js'
 import { type DPOValues, dpoOptions } from './config.js'
 import type { DPOSample, DPOUnit, PairContext } from './pairs.js'
+
+/** Who gives log-probabilities, until a signal says stop. */
+type Scorer = Pick<PairContext, 'policy' | 'signal'>
 
 /** Log-probabilities come out first, the gradients of the loss go back in. */
 export function makeObjective(samples: readonly DPOSample[], config: DPOValues): Objective {
@@ -38,13 +40,12 @@ export function makeObjective(samples: readonly DPOSample[], config: DPOValues):
  */
 export async function compareBatch(
   units: readonly DPOUnit[],
-  { policy, signal }: { readonly policy: Policy; readonly signal?: AbortSignal },
+  { policy, signal }: Scorer,
   config: DPOValues,
 ): Promise<DPOUnit[]> {
   const scoring = scoringOf(config, signal)
-  const sequences = sequencesOf(units)
-  const half = config.useWeighting ? await policy.scoreAll(sequences, { ...scoring, temperature: 0.5 }) : []
-  const now = config.lossType.some(isSorting) ? await policy.scoreAll(sequences, scoring) : []
+  const half = await scoreForWpo(units, { policy, signal }, config)
+  const now = config.lossType.some(isSorting) ? await policy.scoreAll(sequencesOf(units), scoring) : []
   const opponents = now.length > 0 ? rankSlices(units, now, config) : []
   return units.map((unit, u) => {
     const samples = unit.samples.map((sample, side) => {
@@ -52,6 +53,16 @@ export async function compareBatch(
     })
     return { ...unit, samples }
   })
+}
+
+/** At temperature 1/2; empty without WPO. */
+async function scoreForWpo(
+  units: readonly DPOUnit[],
+  { policy, signal }: Scorer,
+  config: DPOValues,
+): Promise<readonly TokenStats[]> {
+  if (!config.useWeighting) return []
+  return policy.scoreAll(sequencesOf(units), { ...scoringOf(config, signal), temperature: 0.5 })
 }
 
 function rankSlices(units: readonly DPOUnit[], stats: readonly TokenStats[], config: DPOValues): Opponents[] {
@@ -72,27 +83,52 @@ function rankSlices(units: readonly DPOUnit[], stats: readonly TokenStats[], con
   return opponents
 }
 
-/** Loss and metrics of the pairs under the policy as it is: an evaluation's. */
-export async function measureUnits(
+/** An answer as an evaluation keeps it for the loss: without its prompt, whose media would fill the memory. */
+export interface ScoredAnswer extends DPOSample {
+  /** [T] under the policy as it is. */
+  readonly logps: Float32Array
+}
+
+/** Scores the pairs of an evaluation's batch, and measures all of them but the loss. */
+export async function scoreUnits(
   units: readonly DPOUnit[],
-  context: PairContext,
+  { policy, signal }: Scorer,
   config: DPOValues,
   meter: Meter,
-): Promise<void> {
-  const compared = await compareBatch(units, context, config)
-  const scoring = { ...scoringOf(config, context.signal), logitMean: true }
-  const stats = await context.policy.scoreAll(sequencesOf(compared), scoring)
-  const samples = compared.flatMap((unit) => unit.samples)
-  const given = joinSamples(samples)
-  const whole = {
-    logps: join(stats, (one) => one.logps),
+): Promise<ScoredAnswer[]> {
+  const half = await scoreForWpo(units, { policy, signal }, config)
+  const stats = await policy.scoreAll(sequencesOf(units), { ...scoringOf(config, signal), logitMean: true })
+  const samples = units.flatMap((unit) => unit.samples)
+  const logps = join(stats, (one) => one.logps)
+  const tokens = {
     entropy: join(stats, (one) => one.entropy),
     correct: Uint8Array.from(stats.flatMap(({ correct }) => [...correct])),
     logitMean: join(stats, (one) => one.logitMean),
   }
-  const { loss } = dpoLoss({ ...given, ...pairWeights(samples, given, whole), logps: whole.logps }, dpoOptions(config))
-  meter.mean('loss', loss, units.length)
-  measure({ ...given, logps: whole.logps }, whole, config, meter)
+  measure({ ...joinSamples(samples), logps }, tokens, config, meter)
+  return samples.map((sample, i) => {
+    return { ...sample, logps: stats[i]?.logps ?? new Float32Array(), halfTemperatureLogps: half[i]?.logps }
+  })
+}
+
+/**
+ * The loss over all pairs of an evaluation as one slice: `sft` is a mean over all their chosen tokens, and the sorting losses
+ * rank each among all. So the size of the evaluation's batches does not show.
+ */
+export function measureLoss(answers: readonly ScoredAnswer[], config: DPOValues, meter: Meter): void {
+  const options = dpoOptions(config)
+  const logps = join(answers, (answer) => answer.logps)
+  const count = answers.length / 2
+  const chosenTokens = answers.reduce((sum, { logps: { length } }, row) => sum + (row % 2 === 0 ? length : 0), 0)
+  const inputs: DpoInputs = {
+    ...joinSamples(answers),
+    logps,
+    weights: new Float32Array(count).fill(1 / count),
+    tokenWeights: new Float32Array(count).fill(1 / chosenTokens),
+  }
+  const opponents = config.lossType.some(isSorting) ? { opponents: rankPairs(readPairs(inputs, options)) } : {}
+  const { loss } = dpoLoss({ ...inputs, ...opponents, ...pairWeights(answers, inputs, { logps }) }, options)
+  meter.mean('loss', loss, count)
 }
 
 /** TRL's metrics, as means over pairs, and over tokens. */

@@ -8,7 +8,7 @@ import { Meter } from '../meter.js'
 import { createEncoder, type Recipe, type TrainerOptions } from '../session.js'
 import { type DPOConfig, type DPOValues, resolveDPOConfig } from './config.js'
 import { dpo } from './dpo.js'
-import { measureUnits } from './objective.js'
+import { measureLoss, type ScoredAnswer, scoreUnits } from './objective.js'
 import { type DPOParts, type DPOSample, type PairContext, precompute, readUnits } from './pairs.js'
 
 export interface DPOTrainerOptions extends TrainerOptions {
@@ -79,10 +79,12 @@ export class DPOTrainer extends BaseTrainer<DPOSample, DPOValues, DPOTrainerOpti
   private async measure(context: PairContext, scoring: Omit<DPOParts, 'config'>): Promise<Metrics> {
     const { args: config } = this
     const meter = new Meter()
+    const answers: ScoredAnswer[] = []
     for (const indices of rowBatches(context.dataset, config.perDeviceEvalBatchSize)) {
       const { units } = await readUnits(indices, { ...context, meter }, { ...scoring, config }, indices.length)
-      await measureUnits(units, context, config, meter)
+      answers.push(...(await scoreUnits(units, context, config, meter)))
     }
+    measureLoss(answers, config, meter)
     return meter.take('eval_')
   }
 

@@ -5,6 +5,7 @@
 import { InputError } from '../../errors.js'
 import { type GrpoOptions, type LossType, lossTypes } from '../../losses/grpo-options.js'
 import { surrogateOf } from '../../losses/surrogates.js'
+import { temperatureRange } from '../../native.js'
 import { trainingFields } from '../config.js'
 import {
   choice,
@@ -30,7 +31,7 @@ const grpoFields = {
   /** Tokens of a completion at most. */
   maxCompletionLength: integer(512, 1),
   /** Divides the logits in sampling and in every log-probability. */
-  temperature: number(1, 1e-3),
+  temperature: number(1, temperatureRange.min, temperatureRange.max),
   topP: number(1, 1e-6, 1),
   /** 0 = off. */
   topK: integer(0, 0),

@@ -7,7 +7,7 @@ import type { Metrics, Prompt } from '../../types.js'
 import { Meter } from '../meter.js'
 import { readPrompts } from '../unusable-rows.js'
 import type { GRPOValues } from './config.js'
-import { type Answers, measureRollout, type RolloutOptions, rollOut } from './rollout.js'
+import { type Answers, joinAnswers, measureRollout, type RolloutOptions, rollOut } from './rollout.js'
 import { samplingOptions } from './sampling.js'
 
 export interface EvaluateOptions {
@@ -44,19 +44,4 @@ export async function evaluateRewards(
 function unknown(rewards: readonly RewardFunc[]): Metrics {
   const names = ['reward', ...rewardNames(rewards).map((name) => `rewards/${name}/mean`)]
   return Object.fromEntries(names.map((name) => [`eval_${name}`, Number.NaN]))
-}
-
-/** Measured as one batch, so that the size of the parts does not show. */
-function joinAnswers(parts: readonly Answers[]): Answers {
-  const names = parts[0]?.scores.names ?? []
-  return {
-    completions: parts.flatMap(({ completions }) => completions),
-    scores: {
-      names,
-      byReward: names.map((_, j) => parts.flatMap(({ scores }) => scores.byReward[j] ?? [])),
-      totals: Float64Array.from(parts.flatMap(({ scores }) => [...scores.totals])),
-      firstFailure: parts.find(({ scores }) => scores.firstFailure)?.scores.firstFailure,
-      failures: names.map((_, j) => parts.reduce((sum, { scores }) => sum + (scores.failures[j] ?? 0), 0)),
-    },
-  }
 }

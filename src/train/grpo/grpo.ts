@@ -2,7 +2,6 @@
  * Group relative policy optimisation: sample a group of completions per prompt, score them, learn from how much better
  * than its group each one is. DeepSeekMath (arXiv 2402.03300) section 4.1; TRL 1.13's `GRPOTrainer` names and arithmetic.
  */
-import { chunks } from '../../data/loader.js'
 import { InputError } from '../../errors.js'
 import type { TokenStats } from '../../native.js'
 import type { Reference } from '../../policy.js'
@@ -76,10 +75,13 @@ async function prepare(indices: readonly number[], run: RunContext, parts: GRPOP
   }
 }
 
-/** The groups in equal parts; where rows were left out, in smaller ones. */
+/**
+ * The groups in equal parts; where rows were left out, in parts that differ by one at most. Where fewer groups than parts are
+ * left, some parts are empty: the run keeps its number of steps, and `takeUpdate` says what such a one does.
+ */
 function shareOut(groups: readonly Group[], parts: number): Group[][] {
-  const filled = chunks(groups, Math.max(1, Math.ceil(groups.length / parts)))
-  return Array.from({ length: parts }, (_, part) => filled[part] ?? [])
+  const cut = (part: number) => Math.floor((part * groups.length) / parts)
+  return Array.from({ length: parts }, (_, part) => groups.slice(cut(part), cut(part + 1)))
 }
 
 function isKept(group: Group, config: GRPOValues): boolean {

@@ -62,34 +62,53 @@ function countCompletionTokens(completions: readonly Completion[]): number {
   return completions.reduce((sum, { ids }) => sum + ids.length, 0)
 }
 
-/** TRL's `completions/*`, `rewards/*`, `reward` and `reward_std`. */
+/** Parts as one batch, which is how they are measured: so their sizes do not show. */
+export function joinAnswers(parts: readonly Answers[]): Answers {
+  const names = parts[0]?.scores.names ?? []
+  return {
+    completions: parts.flatMap(({ completions }) => completions),
+    scores: {
+      names,
+      byReward: names.map((_, j) => parts.flatMap(({ scores }) => scores.byReward[j] ?? [])),
+      totals: Float64Array.from(parts.flatMap(({ scores }) => [...scores.totals])),
+      firstFailure: parts.find(({ scores }) => scores.firstFailure)?.scores.firstFailure,
+      failures: names.map((_, j) => parts.reduce((sum, { scores }) => sum + (scores.failures[j] ?? 0), 0)),
+    },
+  }
+}
+
+/**
+ * TRL's `completions/*`, `rewards/*`, `reward` and `reward_std`. Where a log row spans steps of unequally many completions, each
+ * step weighs as many as it has; TRL's steps all have as many.
+ */
 export function measureRollout({ completions, scores }: Answers, meter: Meter): void {
   const lengths = completions.map(({ ids }) => ids.length)
   const terminated = completions.filter(({ finishReason }) => finishReason === 'stop').map(({ ids }) => ids.length)
-  measureLengths('', lengths, meter)
+  const note = (name: string, value: number) => meter.mean(name, value, completions.length)
+  measureLengths('', lengths, note)
   // TRL logs 0 when no completion ended by itself.
-  measureLengths('terminated_', terminated.length > 0 ? terminated : [0], meter)
-  meter.mean('completions/clipped_ratio', 1 - terminated.length / Math.max(1, completions.length))
+  measureLengths('terminated_', terminated.length > 0 ? terminated : [0], note)
+  note('completions/clipped_ratio', 1 - terminated.length / Math.max(1, completions.length))
   for (const [j, name] of scores.names.entries()) {
     const values = (scores.byReward[j] ?? []).map((value) => value ?? Number.NaN)
-    meter.mean(`rewards/${name}/mean`, mean(values))
-    meter.mean(`rewards/${name}/std`, standardDeviation(values))
+    note(`rewards/${name}/mean`, mean(values))
+    note(`rewards/${name}/std`, standardDeviation(values))
     if (scores.failures[j]) meter.sum(`rewards/${name}/failures`, scores.failures[j])
   }
-  meter.mean('reward', mean(scores.totals))
-  meter.mean('reward_std', standardDeviation(scores.totals))
+  note('reward', mean(scores.totals))
+  note('reward_std', standardDeviation(scores.totals))
 }
 
-function measureLengths(kind: string, lengths: readonly number[], meter: Meter): void {
+function measureLengths(kind: string, lengths: readonly number[], note: (name: string, value: number) => void): void {
   // Not Math.min(...lengths): an evaluation may have more of them than a call has room for.
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (const length of lengths) {
     least = Math.min(least, length)
     most = Math.max(most, length)
   }
-  meter.mean(`completions/mean_${kind}length`, mean(lengths))
-  meter.mean(`completions/min_${kind}length`, least)
-  meter.mean(`completions/max_${kind}length`, most)
+  note(`completions/mean_${kind}length`, mean(lengths))
+  note(`completions/min_${kind}length`, least)
+  note(`completions/max_${kind}length`, most)
 }
 
 /** The rows of `completions.jsonl`. */

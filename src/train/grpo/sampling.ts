@@ -7,7 +7,7 @@ import { readPrompts } from '../unusable-rows.js'
 import { computeAdvantages } from './advantages.js'
 import { batchAlgebra, type GRPOValues } from './config.js'
 import { preflight } from './preflight.js'
-import { completionRows, measureRollout, type Rollout, rollOut } from './rollout.js'
+import { completionRows, joinAnswers, measureRollout, type Rollout, rollOut } from './rollout.js'
 
 /** How a configuration samples: for training, and for evaluations with `numGenerationsEval`. */
 export function samplingOptions(config: GRPOValues): SampleOptions {
@@ -58,6 +58,7 @@ export async function sampleGroups(indices: readonly number[], run: RunContext, 
     const fresh = further.groups.filter(({ flat }) => !flat)
     for (const [i, group] of fresh.entries()) groups.splice(places[i] ?? 0, 1, group)
   }
+  if (sampled.length > 0) measureRollout(joinAnswers(sampled.map(({ rollout }) => rollout)), run.meter)
   return { sampled, groups, warnings }
 }
 
@@ -92,8 +93,7 @@ async function sampleOnce(
   const scoring = { weights: rewardWeights, timeout: config.rewardTimeout, onError: config.onRewardError }
   const rollout = await rollOut(indices, { ...run, encode, clock: run, rewards, scoring, sampling })
   const { advantages, flat, fracZeroStd } = computeAdvantages(rollout.scores, { ...config, rewardWeights })
-  measureRollout(rollout, run.meter)
-  run.meter.mean('frac_reward_zero_std', fracZeroStd)
+  run.meter.mean('frac_reward_zero_std', fracZeroStd, indices.length)
   const { firstFailure } = rollout.scores
   const failures = firstFailure ? [`a reward failed and counts as null: ${firstFailure}`] : []
   const groups = toGroups(rollout, advantages, flat, config)

@@ -77,6 +77,8 @@ describe('a mistake in the configuration of grpo', () => {
   })
   it('asks for the rank of LoRA', async () => {
     expect(await grpo([...good, 'lora: { alpha: 2 }'])).toMatch(/lora.r is missing: expected the rank/)
+    expect(await grpo([...good, 'lora: { r: "16" }'])).toMatch(/run.yaml:4: lora.r: expected a number, got "16"$/)
+    expect(await grpo([...good, 'lora: { r: 4, alpha: big }'])).toMatch(/lora.alpha: expected a number, got "big"$/)
   })
   it('says that there is nothing to resume, or that the folder holds a run already', async () => {
     expect(await grpo(good, '--resume')).toMatch(/runs\/run: no checkpoint to go on from; start without --resume/)
@@ -143,6 +145,15 @@ describe('a mistake at another command', () => {
     const { code, err } = await runCli('generate', ...model, '--input', 'x', '--top-p', '2')
     expect(code).toBe(2)
     expect(err).toMatch(/--top-p <p>' argument '2' is invalid. Expected a number from 0 to 1/)
+  })
+  it('says what temperatures there are: that of the most likely token, and those that are sampled at', async () => {
+    const temperature = (text: string) => runCli('generate', ...model, '--input', 'x', '--temperature', text)
+    for (const text of ['0.0005', '1e7', '-1', 'hot']) {
+      const { code, err } = await temperature(text)
+      expect(code).toBe(2)
+      expect(err).toMatch(`argument '${text}' is invalid. Expected 0 or a number from 0.001 to 1000000`)
+    }
+    for (const text of ['0', '0.001', '1e6']) expect((await temperature(text)).err).not.toMatch('invalid')
   })
   it('tells a mistyped option as such, also where a required one is missing for it', async () => {
     const { code, err } = await runCli('generate', '--modle', 'x')

@@ -35,6 +35,10 @@ describe('media in TypeScript', () => {
     expect(held('sft', { perDeviceTrainBatchSize: 600 })).toBe(1000 * each)
     expect(held('sft', { perDeviceTrainBatchSize: 600, maxSteps: 1 })).toBe(600 * each)
     expect(held('sft', { perDeviceTrainBatchSize: 600 }, 200)).toBe(200 * each)
+    // Four rows in each of eight places.
+    const packed = { perDeviceTrainBatchSize: 8, packing: true, maxLength: 4224 }
+    expect(held('sft', { ...packed, maxSteps: 1 })).toBe(32 * each)
+    expect(held('sft', packed)).toBe(cacheBytes)
   })
 
   it('are those of one batch where rows are packed, which are not read ahead', () => {

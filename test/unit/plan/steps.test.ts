@@ -1,6 +1,7 @@
 // What each algorithm's options make of a step, and how many steps a run has.
 import { describe, expect, it } from 'vitest'
 import { countRunSteps, planSteps } from '../../../src/plan/steps.js'
+import { bestFitDecreasing } from '../../../src/train/sft/packing.js'
 import { step } from './shapes.js'
 
 const { prompt } = step
@@ -26,8 +27,8 @@ describe('a GRPO step', () => {
       // Scored once for both iterations, under the reference and, as the policy moves on, under the sampling policy.
       scoring: { reference: 0.5, policy: 0.5 },
     })
-    expect(countRunSteps(steps, 20)).toBe(3 * 2 * 4)
-    expect(countRunSteps({ ...steps, config: { ...steps.config, maxSteps: 7 } }, 20)).toBe(7)
+    expect(countRunSteps(steps, 20, size)).toBe(3 * 2 * 4)
+    expect(countRunSteps({ ...steps, config: { ...steps.config, maxSteps: 7 } }, 20, size)).toBe(7)
   })
 
   it('scores nothing on policy without a reference, and more where tokens are masked or ratios are of sequences', () => {
@@ -50,7 +51,17 @@ describe('a step on given answers', () => {
       completionOnlyLoss: false,
     })
     expect(packed.workload(size)).toMatchObject({ completionTokens: 40, prompts: 16, learnsPrompt: true })
-    expect(countRunSteps(steps, 17)).toBe(3 * 3)
+    expect(countRunSteps(steps, 17, size)).toBe(3 * 3)
+  })
+
+  it('takes as many rows of a run as its places hold where rows are packed', () => {
+    const rows = { prompt: { ...prompt, tokens: 80, shared: 0 }, answer: 20, turns: 0 }
+    const args = { perDeviceTrainBatchSize: 8, maxLength: 1024, numTrainEpochs: 1 }
+    const packed = planSteps('sft', { ...args, packing: true })
+    expect(packed.workload(rows).prompts).toBe(80)
+    const blocks = bestFitDecreasing(new Array(8000).fill(100), 1024)
+    expect(countRunSteps(packed, 8000, rows)).toBe(Math.ceil(blocks.length / 8))
+    expect(countRunSteps(planSteps('sft', args), 8000, rows)).toBe(1000)
   })
 
   it('learns the prompt too where it has turns of the assistant and assistantOnlyLoss is on', () => {

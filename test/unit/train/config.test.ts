@@ -68,6 +68,13 @@ describe('resolveGRPOConfig', () => {
     [{ num_generation: 4 }, 'did you mean numGenerations?'],
     [{ toString: 4 }, "unknown option 'toString'"],
     [{ learningRate: '1e-6' }, 'learningRate: expected a number >= 0, got "1e-6"'],
+    [{ learningRate: Number.NaN }, 'learningRate: expected a number >= 0, got NaN'],
+    [{ learningRate: Infinity }, 'learningRate: expected a number >= 0, got Infinity'],
+    [{ adamBeta1: 1 }, 'adamBeta1: expected a number >= 0 and below 1, got 1'],
+    [{ adamBeta2: 1 }, 'adamBeta2: expected a number >= 0 and below 1, got 1'],
+    [{ adamEpsilon: 0 }, 'adamEpsilon: expected a number > 0, got 0'],
+    [{ temperature: 0 }, 'temperature: expected a number from 0.001 to 1000000, got 0'],
+    [{ temperature: 1e7 }, 'temperature: expected a number from 0.001 to 1000000, got 10000000'],
     [{ numGenerations: 1 }, 'numGenerations: expected an integer >= 2, got 1'],
     [{ epsilon: 0 }, 'epsilon: expected a number'],
     [
@@ -98,6 +105,10 @@ describe('resolveGRPOConfig', () => {
     const resolve = () => resolveGRPOConfig(given)
     expect(resolve).toThrow(InputError)
     expect(resolve).toThrow(message)
+  })
+
+  it('refuses a bigint as any other wrong value', () => {
+    expect(() => resolveGRPOConfig({ seed: 10n })).toThrow('seed: expected an integer >= 0, got 10')
   })
 
   it('takes what TRL and transformers write in other ways', () => {

@@ -278,7 +278,7 @@ class Adam {
       gradient.fill(0)
       throw Object.assign(new Error(`the gradient norm is ${gradNorm}`), { code: 'NUMERICS' })
     }
-    const scale = Math.min(1, maxGradNorm / (gradNorm + 1e-6))
+    const scale = maxGradNorm > 0 ? Math.min(1, maxGradNorm / (gradNorm + 1e-6)) : 1
     this.t++
     gradient.forEach((raw, i) => {
       const g = raw * scale

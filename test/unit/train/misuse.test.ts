@@ -26,7 +26,7 @@ const wrongOptions: readonly (readonly [object, string])[] = [
   [{ epsilonHigh: 0 }, 'epsilonHigh: expected a number > 0, got 0'],
   [{ delta: 0 }, 'delta: expected a number > 0, got 0'],
   [{ beta: -0.1 }, 'beta: expected a number >= 0, got -0.1'],
-  [{ temperature: 0 }, 'temperature: expected a number >= 0.001, got 0'],
+  [{ temperature: 0 }, 'temperature: expected a number from 0.001 to 1000000, got 0'],
   [{ maxCompletionLength: 0 }, 'maxCompletionLength: expected an integer >= 1, got 0'],
   [{ topEntropyQuantile: 1.5 }, 'topEntropyQuantile: expected a number from 0 to 1, got 1.5'],
   [{ refModelMixupAlpha: 2 }, 'refModelMixupAlpha: expected a number from 0 to 1, got 2'],

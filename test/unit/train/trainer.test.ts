@@ -330,9 +330,19 @@ describe('checkpoints of a run', () => {
     const again = await grpo('run', { outputDir, maxSteps: 2, beta: 0.1, saveSteps: 7 }, { rewardFuncs: [other] })
     const events = await collect(again.trainer.events({ resumeFromCheckpoint: true }))
     expect(warnings(events)).toEqual([
-      'rewardFuncs was first in the checkpoint and is other now',
+      'rewardFuncs was ["first"] in the checkpoint and is ["other"] now',
       'maxSteps was 1 in the checkpoint and is 2 now',
       'beta was 0 in the checkpoint and is 0.1 now',
+    ])
+  })
+
+  it('say what an option was that has names and values', async () => {
+    const outputDir = join(place.dir, 'out')
+    const config: GRPOConfig = { outputDir, lrSchedulerType: 'cosine_with_restarts', maxSteps: 2 }
+    await (await grpo('run', { ...config, maxSteps: 1, lrSchedulerKwargs: { numCycles: 2 } })).trainer.train()
+    const again = await grpo('run', { ...config, maxSteps: 1, lrSchedulerKwargs: { numCycles: 3 } })
+    expect(warnings(await collect(again.trainer.events({ resumeFromCheckpoint: true })))).toEqual([
+      'lrSchedulerKwargs was {"numCycles":2} in the checkpoint and is {"numCycles":3} now',
     ])
   })
 

@@ -3,9 +3,23 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Dataset, fromArray } from '../../../src/data/dataset.js'
 import { InputError } from '../../../src/errors.js'
-import type { GRPOConfig } from '../../../src/train/grpo/config.js'
+import { mean } from '../../../src/train/grpo/advantages.js'
+import { type GRPOConfig, resolveGRPOConfig } from '../../../src/train/grpo/config.js'
+import { grpo as grpoAlgorithm } from '../../../src/train/grpo/grpo.js'
 import type { Encode } from '../../../src/train/session.js'
-import { collect, grpo, questions, scratch, stepMetrics, table, warnings } from './harness.js'
+import { fakePolicy } from './fake-engine.js'
+import {
+  args,
+  collect,
+  firstLetter,
+  grpo,
+  questions,
+  runContext,
+  scratch,
+  stepMetrics,
+  table,
+  warnings,
+} from './harness.js'
 
 const place = scratch()
 
@@ -45,6 +59,40 @@ describe('a row whose prompt cannot be made', () => {
     expect(some.weights).toEqual(others.weights)
     expect(Math.max(...some.weights)).toBeGreaterThan(0.1)
     expect(some.metrics.map(({ reward }) => reward)).toEqual(others.metrics.map(({ reward }) => reward))
+  })
+
+  it('makes a step count for less in the means of a log row, by as many completions as it lacks', async () => {
+    const config: GRPOConfig = { perDeviceTrainBatchSize: 16, loggingSteps: 2, maxSteps: 2 }
+    const { events, metrics } = await run('run', config, ['four'])
+    const rows = events.flatMap((event) => (event.type === 'completions' ? event.rows : []))
+    // Two groups of 8 in the first step, one in the second.
+    expect(rows).toHaveLength(24)
+    expect(metrics[0]?.reward).toBeCloseTo(mean(rows.map(({ reward }) => reward ?? Number.NaN)), 10)
+    const lengths = rows.map(({ completion }) => (completion.length < 2 ? completion.length + 1 : 2))
+    expect(metrics[0]?.['completions/mean_length']).toBeCloseTo(mean(lengths), 10)
+  })
+
+  it.each([
+    [
+      ['c', 'e', 'g'],
+      [1, 1, 1, 2],
+    ],
+    [
+      ['a', 'b', 'c', 'd', 'e', 'f'],
+      [0, 1, 0, 1],
+    ],
+  ])('leaves groups that are dealt out evenly: without %s', async (gone, sizes) => {
+    const dataset = fromArray([...'abcdefgh'].map((id) => ({ id, messages: [{ role: 'user' as const, content: id }] })))
+    const { policy } = await fakePolicy(join(place.dir, 'model'))
+    const config: GRPOConfig = { perDeviceTrainBatchSize: 16, stepsPerGeneration: 4, onUnusableRow: 'skip' }
+    const algorithm = grpoAlgorithm({
+      config: resolveGRPOConfig(args(config)),
+      rewards: [firstLetter],
+      rewardWeights: [1],
+    })
+    const encode = (row: number) => without(...gone)(dataset.get(row), policy.processor)
+    const { updates } = await algorithm.prepare([...Array(8).keys()], runContext(policy, dataset, { encode }))
+    expect(updates.map((units) => units.length)).toEqual(sizes)
   })
 
   it('leaves the updates of a generation batch equally many, with fewer groups', async () => {

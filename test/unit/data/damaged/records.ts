@@ -116,7 +116,7 @@ export const damagedRecords: readonly DamagedInput[] = [
   file(
     'an infinite box, as JSON can write it',
     whole.replace('[1,2,3],"axes', '[1,1e999,3],"axes'),
-    "meta.json: scene 'kitchen': object_bbox.chair[0].centroid[1]: expected a finite number, got null",
+    "meta.json: scene 'kitchen': object_bbox.chair[0].centroid[1]: expected a finite number, got Infinity",
   ),
   file(
     'a scene that is there twice, of which JSON.parse would keep the last',

@@ -5,7 +5,7 @@ import { type Dataset, fromArray } from '../../../../src/data/dataset.js'
 import type { Policy } from '../../../../src/policy.js'
 import { type DPOConfig, dpoOptions, resolveDPOConfig } from '../../../../src/train/dpo/config.js'
 import { DPOTrainer, type DPOTrainerOptions } from '../../../../src/train/trainer.js'
-import type { Example } from '../../../../src/types.js'
+import type { Example, Metrics } from '../../../../src/types.js'
 import { FakeModel, fakePolicy } from '../fake-engine.js'
 import { collect, scratch, stepMetrics, warnings } from '../harness.js'
 
@@ -136,6 +136,29 @@ describe('a run', () => {
     expect(engine.live).toEqual({ forwards: 0, optimizers: 0 })
     expect((await trainer.evaluate())['eval_rewards/accuracies']).toBe(1)
     expect(engine.models.filter(({ disposed }) => !disposed)).toHaveLength(1)
+  })
+
+  it.each<[string, DPOConfig]>([
+    ['sigmoid', {}],
+    ['sft', { lossType: 'sft' }],
+    ['sigmoid and sft', { lossType: ['sigmoid', 'sft'], lossWeights: [1, 0.3] }],
+    ['aot', { lossType: 'aot' }],
+    ['aot_unpaired', { lossType: 'aot_unpaired' }],
+    ['WPO', { useWeighting: true }],
+  ])('evaluates a dataset as a whole, whatever the size of its batches: %s', async (_, args) => {
+    const { trainer, policy } = await dpo('run', { maxSteps: 3 })
+    await trainer.train()
+    const evaluations: Metrics[] = []
+    for (const perDeviceEvalBatchSize of [4, 3, 2, 1]) {
+      const options = { model: policy, trainDataset: preferences, evalDataset: preferences }
+      evaluations.push(await new DPOTrainer({ ...options, args: { ...args, perDeviceEvalBatchSize } }).evaluate())
+    }
+    const [whole = {}, ...parts] = evaluations
+    expect(whole.eval_loss).toBeGreaterThan(0)
+    for (const part of parts) {
+      expect(Object.keys(part)).toEqual(Object.keys(whole))
+      for (const [name, value] of Object.entries(whole)) expect(part[name], name).toBeCloseTo(value, 6)
+    }
   })
 
   it('computes a prompt once for both answers', async () => {

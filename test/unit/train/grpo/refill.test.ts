@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { fromArray } from '../../../../src/data/dataset.js'
 import { createLoader } from '../../../../src/data/loader.js'
 import { named } from '../../../../src/rewards/reward.js'
+import { mean, standardDeviation } from '../../../../src/train/grpo/advantages.js'
 import { type GRPOConfig, resolveGRPOConfig } from '../../../../src/train/grpo/config.js'
 import { grpo as grpoAlgorithm } from '../../../../src/train/grpo/grpo.js'
 import { FakeModel, fakePolicy } from '../fake-engine.js'
@@ -54,6 +55,20 @@ describe('dynamicSampling', () => {
   it('refill counts the tokens of all that it sampled', async () => {
     const [off, refill] = [await prepare(half, { dynamicSampling: 'off' }), await prepare(half)]
     expect(refill.tokens).toBeGreaterThan(1.4 * off.tokens)
+  })
+
+  it('refill measures all that it sampled as one batch', async () => {
+    const { rows, metrics } = await prepare(half, { numCompletionsToPrint: undefined })
+    const rewards = rows.map(({ reward }) => reward ?? Number.NaN)
+    const hard = rows.filter(({ exampleId }) => exampleId === 1 || exampleId === 3).length
+    // Four groups of the batch and a few in place of the flat ones: a mean of rounds would count these as much.
+    expect(rows.length).toBeGreaterThan(32)
+    expect(rows.length).toBeLessThan(64)
+    expect(metrics.reward).toBeCloseTo(mean(rewards), 10)
+    expect(metrics.reward_std).toBeCloseTo(standardDeviation(rewards), 10)
+    expect(metrics.frac_reward_zero_std).toBeCloseTo(hard / rows.length, 10)
+    const clipped = rows.filter(({ completion }) => completion.length === 2).length
+    expect(metrics['completions/clipped_ratio']).toBeCloseTo(clipped / rows.length, 10)
   })
 
   it('drop leaves flat groups out, and off keeps them', async () => {
