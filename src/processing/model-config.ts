@@ -15,7 +15,6 @@ export interface ModelConfig {
   readonly maxPositions: number
   /** Tokens that end an answer; empty when no file names them. */
   readonly eosIds: readonly number[]
-  readonly padId?: number
 }
 
 /** Throws InputError naming the field when one is missing: none has a safe default. */
@@ -32,7 +31,6 @@ export async function readModelConfig(dir: string): Promise<ModelConfig> {
     spatialMergeSize: integer(vision, 'spatial_merge_size', `${file}: vision_config`),
     maxPositions: integer(text, 'max_position_embeddings', file),
     eosIds: sources.map((source) => tokenIds(source.eos_token_id)).find((ids) => ids.length > 0) ?? [],
-    padId: sources.flatMap((source) => tokenIds(source.pad_token_id))[0],
   }
 }
 

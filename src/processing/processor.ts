@@ -43,7 +43,6 @@ interface Parts {
 export class Processor {
   /** Tokens that end an answer: generation_config.json's, else config.json's, else <|im_end|> and <|endoftext|>. */
   readonly eosIds: Int32Array
-  readonly padId: number
   /** Tokens that a prompt may have. */
   readonly maxPositions: number
   readonly #parts: Parts
@@ -53,7 +52,6 @@ export class Processor {
     const { config, tokenizer, ropeCompat } = parts
     const known = ['<|im_end|>', '<|endoftext|>'].flatMap((token) => tokenizer.id(token) ?? [])
     this.eosIds = Int32Array.from(config.eosIds.length > 0 ? config.eosIds : known)
-    this.padId = config.padId ?? tokenizer.id('<|endoftext|>') ?? this.eosIds[0] ?? 0
     this.maxPositions = config.maxPositions
     this.#parts = parts
     this.#positionOptions = { ...config, compat: ropeCompat }

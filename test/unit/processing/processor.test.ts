@@ -24,7 +24,6 @@ describe('Processor', () => {
 
   it('takes the end tokens from the files, and else by spelling', async () => {
     expect(processor.eosIds).toEqual(Int32Array.of(151645))
-    expect(processor.padId).toBe(151643)
     expect(processor.maxPositions).toBe(1024)
     const bare = checkpointDir({ eos_token_id: undefined })
     expect((await Processor.load(bare)).eosIds).toEqual(Int32Array.of(151645, 151643))
