@@ -1,7 +1,8 @@
 /** What policies and references do with the engine's model: load it, and score sequences with it. */
-import { packSequences, planBatches, type Sequence } from '../batch.js'
+import { packSequences, type Sequence } from '../batch.js'
 import { AbortedError, fromNative } from '../errors.js'
 import type { Addon, LoadOptions, NativeModel, TokenStats } from '../native.js'
+import { planBatches } from '../plan-batches.js'
 import { MediaFeatures } from './media-features.js'
 
 /** The part of the addon that a policy needs. */

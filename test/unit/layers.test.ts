@@ -16,7 +16,7 @@ const typescriptLevels: readonly (readonly string[])[] = [
   ['setup', 'atomic-folder'],
   ['native', 'version'],
   ['processing', 'data', 'rewards', 'losses', 'log', 'batch'],
-  ['model-folder'],
+  ['model-folder', 'plan-batches'],
   ['policy'],
   ['train', 'eval'],
   ['report', 'plan'],
