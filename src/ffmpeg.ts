@@ -1,6 +1,6 @@
 /** ffmpeg as a child process: the command that VSGRPO_FFMPEG names, else the one on PATH. Aborting kills it. */
 import { spawn } from 'node:child_process'
-import { AbortedError, InputError } from './errors.js'
+import { AbortedError, firstLine, InputError } from './errors.js'
 
 export function ffmpegCommand(env: NodeJS.ProcessEnv = process.env): string {
   return env.VSGRPO_FFMPEG || 'ffmpeg'
@@ -54,8 +54,4 @@ function missing(command: string, instead: string, cause: Error): InputError {
     hint: `Install it (apt install ffmpeg, brew install ffmpeg), set VSGRPO_FFMPEG to its path, or ${instead}.`,
     cause,
   })
-}
-
-function firstLine(text: string): string {
-  return text.trim().split('\n', 1)[0] ?? ''
 }

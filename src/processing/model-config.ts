@@ -4,8 +4,7 @@
  * generation_config.json are never read: the published ones are nearly greedy.
  */
 import { join } from 'node:path'
-import { isObject, type JsonObject } from '../json.js'
-import { integer, readJson, readOptionalJson } from './json-file.js'
+import { integer, readJson, readOptionalJson, section } from './json-file.js'
 
 export interface ModelConfig {
   readonly imageTokenId: number
@@ -32,11 +31,6 @@ export async function readModelConfig(dir: string): Promise<ModelConfig> {
     maxPositions: integer(text, 'max_position_embeddings', file),
     eosIds: sources.map((source) => tokenIds(source.eos_token_id)).find((ids) => ids.length > 0) ?? [],
   }
-}
-
-function section(config: JsonObject, name: string): JsonObject | undefined {
-  const value = config[name]
-  return isObject(value) ? value : undefined
 }
 
 function tokenIds(value: unknown): number[] {
