@@ -4,7 +4,6 @@
  * share their leaf; each completion hangs below its prompt's leaf. Pure: no typed array is kept or changed.
  */
 import { createHash } from 'node:crypto'
-import { groupBy } from './group-by.js'
 import type { Batch, Targets } from './native.js'
 import type { Media, Prompt } from './types.js'
 
@@ -83,78 +82,6 @@ function promptRows(batch: PackedBatch, leaf: number): number[] {
   const begin = batch.offsets[leaf] ?? 0
   const own = Array.from({ length: (batch.offsets[leaf + 1] ?? 0) - begin }, (_, t) => begin + t)
   return [...promptRows(batch, batch.parents[leaf] ?? -1), ...own]
-}
-
-/** How items are cut into batches. */
-export interface PlanOptions<T> {
-  prompt(item: T): Prompt
-  /** Rows beyond the prompt's own. */
-  rows(item: T): number
-  /** Packed rows that one batch may have; an item that needs more gets a batch of its own. */
-  readonly budget: number
-}
-
-/**
- * Cuts items into batches within a budget of packed rows. Items whose prompts share media become neighbours and stay in
- * one batch where they fit; otherwise the order is kept. The result depends on nothing but the arguments.
- */
-export function planBatches<T>(items: readonly T[], options: PlanOptions<T>): T[][] {
-  const batches: T[][] = []
-  let bin = new Bin(options)
-  const close = () => {
-    if (bin.items.length > 0) batches.push(bin.items)
-    bin = new Bin(options)
-  }
-  for (const family of families(items, options)) {
-    if (!bin.holds(family)) close()
-    for (const item of family) {
-      if (!bin.holds([item])) close()
-      bin.add(item)
-    }
-  }
-  close()
-  return batches
-}
-
-/** One batch while it fills: knows which segments are paid for. */
-class Bin<T> {
-  readonly items: T[] = []
-  private segments = new Set<string>()
-  private rows = 0
-
-  constructor(private readonly options: PlanOptions<T>) {}
-
-  holds(items: readonly T[]): boolean {
-    const segments = new Set(this.segments)
-    const rows = items.reduce((sum, item) => sum + this.cost(item, segments), this.rows)
-    return rows <= this.options.budget
-  }
-
-  add(item: T): void {
-    this.rows += this.cost(item, this.segments)
-    this.items.push(item)
-  }
-
-  /** Rows that an item adds to a batch with these segments; marks its segments as there. */
-  private cost(item: T, segments: Set<string>): number {
-    const prompt = this.options.prompt(item)
-    const { root, leaf } = promptKeys(prompt)
-    let rows = this.options.rows(item)
-    if (!segments.has(root)) rows += prompt.sharedLength
-    if (!segments.has(leaf)) rows += prompt.ids.length - prompt.sharedLength
-    segments.add(root).add(leaf)
-    return rows
-  }
-}
-
-/** Items by what their prompts share, families and members in order of first appearance. */
-function families<T>(items: readonly T[], options: PlanOptions<T>): T[][] {
-  const keyOf = (item: T): string => {
-    const prompt = options.prompt(item)
-    const { root, leaf } = promptKeys(prompt)
-    return prompt.sharedLength > 0 ? root : leaf
-  }
-  return [...groupBy(items, keyOf).values()]
 }
 
 interface PromptKeys {

@@ -77,6 +77,11 @@ export function parserWords(error: unknown): string {
   return messageOf(error).replace(/[\p{Cc}\u2028\u2029]/gu, ' ')
 }
 
+/** What another program or a library said, without what it adds below. */
+export function firstLine(text: string): string {
+  return text.trim().split('\n', 1)[0] ?? ''
+}
+
 /** The system's code of an error (`ENOENT`, …), or undefined. */
 export function errorCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

@@ -1,6 +1,6 @@
 /** ffmpeg as a child process: the command that VSGRPO_FFMPEG names, else the one on PATH. Aborting kills it. */
 import { spawn } from 'node:child_process'
-import { AbortedError, InputError } from './errors.js'
+import { AbortedError, firstLine, InputError } from './errors.js'
 
 export function ffmpegCommand(env: NodeJS.ProcessEnv = process.env): string {
   return env.VSGRPO_FFMPEG || 'ffmpeg'
@@ -11,33 +11,38 @@ export interface FfmpegOptions {
   readonly instead: string
   /** What it reads as pipe:0. */
   readonly input?: Uint8Array
+  /** Takes what it prints, as it comes. What this throws ends ffmpeg, and the run with it. */
+  readonly onOutput?: (chunk: Uint8Array) => void
   readonly signal?: AbortSignal
 }
 
-export interface FfmpegRun {
-  readonly output: Buffer
-  /** What it complained of first, when it did not end well. */
-  readonly failure?: string
-}
-
-/** Runs it to its end. Throws an InputError when it is missing, an AbortedError when aborted. */
-export function runFfmpeg(args: readonly string[], { instead, input, signal }: FfmpegOptions): Promise<FfmpegRun> {
+/**
+ * Runs it to its end; gives what it complained of first, when it did not end well. Throws an InputError when it is missing, an
+ * AbortedError when aborted.
+ */
+export function runFfmpeg(args: readonly string[], options: FfmpegOptions): Promise<string | undefined> {
+  const { instead, input, onOutput, signal } = options
   const command = ffmpegCommand()
   return new Promise((resolve, reject) => {
     const child = spawn(command, ['-nostdin', '-v', 'error', ...args], { signal, stdio: 'pipe' })
-    const chunks: Buffer[] = []
     let complaint = ''
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+    child.stdout.on('data', (chunk: Buffer) => {
+      try {
+        onOutput?.(chunk)
+      } catch (error) {
+        reject(error)
+        // Nothing reads on; the pipe would keep the child waiting.
+        child.stdout.destroy()
+        child.kill()
+      }
+    })
     child.stderr.on('data', (chunk: Buffer) => {
       complaint = (complaint + chunk.toString()).slice(-2000)
     })
     child.on('error', (error) => {
       reject(signal?.aborted ? new AbortedError(undefined, error) : missing(command, instead, error))
     })
-    child.on('close', (code) => {
-      const output = Buffer.concat(chunks)
-      resolve(code === 0 ? { output } : { output, failure: firstLine(complaint) || `exit code ${code}` })
-    })
+    child.on('close', (code) => resolve(code === 0 ? undefined : firstLine(complaint) || `exit code ${code}`))
     // ffmpeg that ends early closes the pipe; its exit code says why.
     child.stdin.on('error', () => undefined)
     child.stdin.end(input)
@@ -49,8 +54,4 @@ function missing(command: string, instead: string, cause: Error): InputError {
     hint: `Install it (apt install ffmpeg, brew install ffmpeg), set VSGRPO_FFMPEG to its path, or ${instead}.`,
     cause,
   })
-}
-
-function firstLine(text: string): string {
-  return text.trim().split('\n', 1)[0] ?? ''
 }

@@ -56,8 +56,6 @@ export {
   type LossCheck,
   type LossCheckOptions,
 } from './train/grpo/custom-loss.js'
-export type { Callback, Encode, TrainerOptions, TrainOptions, TrainResult } from './train/session.js'
-export type { SFTConfig, SFTValues } from './train/sft/config.js'
 export {
   DPOTrainer,
   type DPOTrainerOptions,
@@ -65,5 +63,7 @@ export {
   type GRPOTrainerOptions,
   SFTTrainer,
   type SFTTrainerOptions,
-} from './train/trainer.js'
+} from './train/index.js'
+export type { Callback, Encode, TrainerOptions, TrainOptions, TrainResult } from './train/session.js'
+export type { SFTConfig, SFTValues } from './train/sft/config.js'
 export type { Completion, ContentPart, Example, Media, Message, Metrics, Prompt } from './types.js'

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isMap, isScalar, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
-import { didYouMean, InputError, systemCause } from '../errors.js'
+import { didYouMean, firstLine, InputError, systemCause } from '../errors.js'
 import { isObject } from '../json.js'
 import { camelCase } from '../train/fields.js'
 import { cureOfForeign } from '../train/foreign-options.js'
@@ -105,7 +105,7 @@ export function readConfig(file: string, overrides: readonly string[], shape: Sh
     )
   if (mistake)
     throw new InputError(
-      `${file}:${mistake.linePos?.[0].line ?? 1}: not valid YAML: ${firstLine(mistake.message)}; one "name: value" a line, lists as [a, b], odd text in quotes`,
+      `${file}:${mistake.linePos?.[0].line ?? 1}: not valid YAML: ${yamlWords(mistake)}; one "name: value" a line, lists as [a, b], odd text in quotes`,
     )
   if (!isMap(document.contents)) {
     throw new InputError(
@@ -159,7 +159,7 @@ function parseValue(name: string, text: string): unknown {
     throw new InputError(`--${name}: expected a value, got an empty text; give one, or leave the option out`)
   const document = parseDocument(text)
   if (document.errors[0])
-    throw new InputError(`--${name} ${text}: not a value: ${firstLine(document.errors[0].message)}; put it in quotes`)
+    throw new InputError(`--${name} ${text}: not a value: ${yamlWords(document.errors[0])}; put it in quotes`)
   return document.toJS()
 }
 
@@ -245,6 +245,6 @@ function readText(file: string): string {
 }
 
 /** yaml's messages draw the place below the first line. */
-function firstLine(text: string): string {
-  return (text.split('\n')[0] ?? text).replace(/ at line \d+.*$/, '')
+function yamlWords({ message }: Error): string {
+  return firstLine(message).replace(/ at line \d+.*$/, '')
 }

@@ -17,10 +17,10 @@ import {
   type Videos,
 } from '../eval/index.js'
 import { interruptible } from '../interrupt.js'
-import { duration } from '../log/format.js'
 import { findModelFolder } from '../model-folder.js'
 import { loadModel } from '../policy.js'
 import { loadOptions, type ModelOptions } from './options.js'
+import { say, sayTimeLeft } from './talk.js'
 
 export interface AskModelOptions extends ModelOptions {
   readonly questions: string
@@ -76,7 +76,8 @@ function askOpen(asked: readonly Asked[], options: AskModelOptions, asking: Aski
   return interruptible(async (signal) => {
     const policy = await loadModel(options.model, { ...load, processor: { ...load.processor, sampling } })
     try {
-      await askAll(asked, { ...asking, policy, signal, onProgress: progress(asking.answers.size) })
+      const onProgress = sayTimeLeft('questions', { before: asking.answers.size })
+      await askAll(asked, { ...asking, policy, signal, onProgress })
     } finally {
       policy.dispose()
     }
@@ -97,21 +98,4 @@ function messagesOf(question: Question, options: AskModelOptions, video: string 
   if (options.prompt !== 'row') return questionMessages(question, options.prompt, video)
   const mediaRoot = options.videos ?? dirname(options.questions)
   return parseRow({ messages }, { where, mediaRoot }).messages
-}
-
-function progress(before: number): (done: number, total: number) => void {
-  const startedAt = Date.now()
-  let saidAt = startedAt
-  return (done, total) => {
-    const now = Date.now()
-    if (done < total && now - saidAt < 5000) return
-    saidAt = now
-    const seconds = (now - startedAt) / 1000
-    const left = (seconds * (total - done)) / (done - before)
-    say(`${done}/${total} questions  ${done < total ? `${duration(left)} left` : `in ${duration(seconds)}`}`)
-  }
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
 }

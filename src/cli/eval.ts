@@ -22,6 +22,7 @@ import {
 import { type Answered, type AskModelOptions, askModel } from './eval-model.js'
 import { addModelOptions, addRequired, numberIn } from './options.js'
 import { checkOutputs } from './outputs.js'
+import { say } from './talk.js'
 
 const subsets = ['full', 'debiased'] as const
 
@@ -139,10 +140,6 @@ async function answersTo(questions: readonly Question[], options: EvalOptions): 
   const rows = questions.map((question, i) => answerRow(question, { id: question.id, prediction: texts[i] ?? '' }))
   if (output !== undefined) writeAtomically(output, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   return { name: file, predictions: texts, settings: { predictions: file } }
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
 }
 
 function benchmark(name: string): 'vsi-bench' {

@@ -1,6 +1,8 @@
 /** Options that several commands share, and how their values are read. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type QuestionKind, questionKinds } from '../data/questions/question.js'
 import { InputError } from '../errors.js'
+import { oneOf } from '../option-checks.js'
 import type { LoadModelOptions } from '../policy.js'
 
 /** As commander hands them over. */
@@ -85,6 +87,11 @@ export function numberIn(range: NumberRange): (text: string) => number {
     const kind = `${orZero ? '0 or ' : ''}${integer ? 'an integer' : 'a number'}`
     throw new InvalidArgumentError(`Expected ${kind}${span(min, max)}.`)
   }
+}
+
+/** Reads kinds of question, with commas between them. */
+export function parseTasks(text: string): QuestionKind[] {
+  return text.split(',').map((part) => oneOf('--tasks', part.trim(), questionKinds))
 }
 
 function span(min: number, max: number): string {

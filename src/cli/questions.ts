@@ -4,13 +4,14 @@ import { type Command, Option } from 'commander'
 import { writeAtomically } from '../atomic-file.js'
 import { answerAll, buildQuestions, readQuestions, trainingRow } from '../data/questions/index.js'
 import { answerStyles, type BuildOptions, type Filters, planOf, presets } from '../data/questions/options.js'
-import { type QuestionKind, questionKinds } from '../data/questions/question.js'
+import { questionKinds } from '../data/questions/question.js'
 import { wordings } from '../data/questions/wording.js'
 import { type Definition, definitions, readScenes, type Scenes, vocabularies } from '../data/scenes/index.js'
 import { InputError } from '../errors.js'
 import { oneOf } from '../option-checks.js'
-import { addRequired, numberIn } from './options.js'
+import { addRequired, numberIn, parseTasks } from './options.js'
 import { checkOutputs } from './outputs.js'
+import { say, sayCount } from './talk.js'
 
 interface QuestionsOptions extends Omit<BuildOptions, 'limits' | 'filters' | 'style'> {
   readonly scenes: readonly string[]
@@ -63,7 +64,7 @@ function run(options: QuestionsOptions): void {
   checkOutputs({ '--output': output, '--save-scenes': saveScenes }, [...options.scenes, options.answer, labels])
   if (labels !== undefined && !existsSync(labels))
     throw new InputError(`--labels ${labels}: there is no such file; give scannetv2-labels.combined.tsv of ScanNet`)
-  const scenes = readScenes(options.scenes, { labels, vocabulary, onProgress: sayEvery(5000) })
+  const scenes = readScenes(options.scenes, { labels, vocabulary, onProgress: sayCount('scans') })
   if (saveScenes !== undefined) {
     writeAtomically(saveScenes, `${JSON.stringify(Object.fromEntries(scenes))}\n`)
   }
@@ -118,27 +119,10 @@ function choice(flags: string, description: string, choices: readonly string[]):
   return new Option(flags, description).choices(choices)
 }
 
-function parseTasks(text: string): QuestionKind[] {
-  return text.split(',').map((part) => oneOf('--tasks', part.trim(), questionKinds))
-}
-
 function addFilter(text: string, before: Partial<Filters> = {}): Partial<Filters> {
   const [name = '', value = ''] = text.split('=')
   const filter = oneOf('--filter', name.trim(), Object.keys(presets.benchmark.filters))
   return { ...before, [filter]: numberIn({ min: 0 })(value) }
-}
-
-function sayEvery(milliseconds: number): (done: number, total: number) => void {
-  let saidAt = Date.now()
-  return (done, total) => {
-    if (done < total && Date.now() - saidAt < milliseconds) return
-    saidAt = Date.now()
-    say(`${done}/${total} scans`)
-  }
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
 }
 
 const help = `

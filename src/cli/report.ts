@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { compareRuns, writeReport } from '../report/index.js'
 import { checkOutputs } from './outputs.js'
+import { say } from './talk.js'
 
 interface ReportCommandOptions {
   readonly output?: string
@@ -35,7 +36,7 @@ async function run(runs: string[], { output, markdown }: ReportCommandOptions): 
     return
   }
   const written = await compareRuns(runs, { output, markdown: asMarkdown })
-  for (const problem of written.problems) process.stderr.write(`warning: ${problem}\n`)
+  for (const problem of written.problems) say(`warning: ${problem}`)
   process.stdout.write(`${written.output}\n`)
 }
 

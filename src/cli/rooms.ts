@@ -3,8 +3,8 @@ import { type Command, Option } from 'commander'
 import { checkWritable } from '../atomic-file.js'
 import { makeRooms, type QuestionKind, type RecipeName, recipes, roomKinds, writeRooms } from '../data/index.js'
 import { interruptible } from '../interrupt.js'
-import { oneOf } from '../option-checks.js'
-import { addRequired, numberIn } from './options.js'
+import { addRequired, numberIn, parseTasks } from './options.js'
+import { say, sayCount } from './talk.js'
 
 interface RoomsCommandOptions {
   readonly output: string
@@ -41,21 +41,11 @@ export function register(program: Command): void {
 async function run(options: RoomsCommandOptions): Promise<void> {
   const { output, format, tasks, ...rest } = options
   checkWritable(output)
-  let saidAt = Date.now()
-  const onProgress = (done: number, total: number): void => {
-    if (done < total && Date.now() - saidAt < 5000) return
-    saidAt = Date.now()
-    process.stderr.write(`${done}/${total} rooms\n`)
-  }
   await interruptible(async (signal) => {
     const set = makeRooms({ ...rest, ...(tasks ? { kinds: tasks } : {}) })
-    const written = await writeRooms(output, set, { format, signal, onProgress })
-    process.stderr.write(`${written.questions} questions about ${written.rooms} rooms in ${output}/questions.jsonl\n`)
+    const written = await writeRooms(output, set, { format, signal, onProgress: sayCount('rooms') })
+    say(`${written.questions} questions about ${written.rooms} rooms in ${output}/questions.jsonl`)
   })
-}
-
-function parseTasks(text: string): QuestionKind[] {
-  return text.split(',').map((part) => oneOf('--tasks', part.trim(), roomKinds))
 }
 
 const help = `

@@ -5,11 +5,11 @@
 import { AtomicFile } from '../atomic-file.js'
 import { type Dataset, openDataset } from '../data/index.js'
 import { AbortedError, InputError, isAbort } from '../errors.js'
-import { duration } from '../log/format.js'
 import { inParts } from '../policy/parts.js'
 import type { PolicyProcessor } from '../policy.js'
 import type { Example, Prompt } from '../types.js'
 import { checkOutputs } from './outputs.js'
+import { sayTimeLeft } from './talk.js'
 
 export interface InputRow {
   readonly index: number
@@ -31,8 +31,6 @@ export interface RowsOptions {
   readonly say?: (line: string) => void
 }
 
-const sayEveryMs = 5000
-
 /** The rows to answer. Throws an InputError where the output would take the place of one of their files. */
 export async function openInput({ input, output }: { input: string; output: string }): Promise<Dataset> {
   checkOutputs({ '--output': output }, [input])
@@ -44,22 +42,14 @@ export async function openInput({ input, output }: { input: string; output: stri
 /** Reads, answers and writes every row. */
 export async function mapRows(options: RowsOptions): Promise<void> {
   const output = openOutput(options.output)
-  const say = options.say ?? ((line: string) => process.stderr.write(`${line}\n`))
   const { length } = options.input
-  const startedAt = Date.now()
-  let saidAt = startedAt
+  const progress = sayTimeLeft('rows', { tell: options.say })
   let done = 0
   try {
     for await (const part of inParts(promptsOf(options))) {
       for (const row of await options.answer(part)) output.write(`${JSON.stringify(row)}\n`)
       done += part.length
-      const now = Date.now()
-      if (done < length && now - saidAt < sayEveryMs) continue
-      saidAt = now
-      const seconds = (now - startedAt) / 1000
-      say(
-        `${done}/${length} rows  ${done < length ? `${duration((seconds * (length - done)) / done)} left` : `in ${duration(seconds)}`}`,
-      )
+      progress(done, length)
     }
     output.commit()
   } catch (error) {

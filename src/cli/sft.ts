@@ -1,8 +1,8 @@
 /** `vsgrpo sft`: trains a model on given answers. */
 import type { Command } from 'commander'
 import { checkTraining } from '../train/checks.js'
+import { SFTTrainer } from '../train/index.js'
 import { resolveSFTConfig } from '../train/sft/config.js'
-import { SFTTrainer } from '../train/trainer.js'
 import type { Config, Shape } from './config.js'
 import { commonShape, locating, readDataset, shapeOf, trainingArgs } from './run-config.js'
 import { addTrainingCommand, type Training, type TrainingCommand } from './train.js'

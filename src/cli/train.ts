@@ -18,6 +18,7 @@ import { type Config, readConfig, type Shape } from './config.js'
 import { exitCodeOf } from './exit.js'
 import { checkPlan, type Picked, type Planned } from './expected.js'
 import { modelName, modelOptions } from './run-config.js'
+import { say } from './talk.js'
 
 /** What a training command hands to its trainer besides its own options. */
 export interface TrainingParts {
@@ -84,7 +85,7 @@ async function runTraining(training: Training, { ignorePlan, ...run }: RunOption
   const expected = unplanned ? undefined : await checkPlan(training, { ...run, resume, outputDir })
   const exitCode = await interruptible(async (signal) => {
     const policy = await loadModel(model, options)
-    if (expected) process.stderr.write(`${expected.line}\n`)
+    if (expected) say(expected.line)
     try {
       const folder = runFolder(outputDir, { versions: { vsgrpo: version } })
       const parts = { model: policy, reporters: [folder, progress()], signal, picked: expected?.picked ?? {} }
@@ -94,7 +95,7 @@ async function runTraining(training: Training, { ignorePlan, ...run }: RunOption
       policy.dispose()
     }
   })
-  process.stderr.write(`report: ${await writeReport(outputDir)}\n`)
+  say(`report: ${await writeReport(outputDir)}`)
   if (exitCode !== 0) process.exitCode = exitCode
 }
 
@@ -140,7 +141,7 @@ function startOfUnsaved(outputDir: string, resume: boolean): false {
       `${outputDir} holds a run that ended before its first checkpoint: start it anew with --resume, or give another --output-dir`,
     )
   }
-  process.stderr.write(`${outputDir}: no checkpoint yet; the run starts anew\n`)
+  say(`${outputDir}: no checkpoint yet; the run starts anew`)
   return false
 }
 

@@ -134,7 +134,8 @@ function splitCompletion(messages: readonly Message[], completion: string | unde
   return { messages: messages.slice(0, -1), completion: textOf(last.content) }
 }
 
-function textOf(content: unknown): string | undefined {
+/** The text of a message's content: a text, or parts that are nothing else. */
+export function textOf(content: unknown): string | undefined {
   if (typeof content === 'string') return content
   if (!Array.isArray(content)) return undefined
   const texts = content.map((part: unknown) =>

@@ -3,9 +3,9 @@
  * parameters train. No weights are read. Mirrors native/model/config.cpp and the parameters of native/model.
  */
 import { join } from 'node:path'
-import { isObject, type JsonObject } from '../json.js'
+import type { JsonObject } from '../json.js'
 import type { DType, LoadOptions } from '../native.js'
-import { checkpointError, integer, readJson } from '../processing/json-file.js'
+import { checkpointError, integer, readJson, section } from '../processing/json-file.js'
 
 export interface VisionShape {
   readonly depth: number
@@ -100,11 +100,6 @@ function readVision(vision: JsonObject, file: string): VisionShape {
     patchValues: size('in_channels', 3) * size('temporal_patch_size', 2) * size('patch_size', 14) ** 2,
     mergeUnit: size('spatial_merge_size', 2) ** 2,
   }
-}
-
-function section(config: JsonObject, name: string): JsonObject | undefined {
-  const value = config[name]
-  return isObject(value) ? value : undefined
 }
 
 function positive(object: JsonObject, field: string, file: string): number {

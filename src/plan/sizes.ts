@@ -2,7 +2,7 @@
 import { type Dataset, placeOf } from '../data/dataset.js'
 import { InputError } from '../errors.js'
 import type { Processor } from '../processing/index.js'
-import { textOf } from '../train/dpo/pairs.js'
+import { answerOf } from '../train/dpo/pairs.js'
 import { mediaPaths } from '../train/media-paths.js'
 import { countTurns } from '../train/sft/assistant-turns.js'
 import type { Example, Prompt } from '../types.js'
@@ -82,7 +82,7 @@ async function measureRow(
 
 /** What is no text is the trainer's to complain of. */
 function answerTokens(row: Example, field: string, processor: Pick<Processor, 'encode'>): number {
-  const text = textOf(row[field])
+  const text = answerOf(row[field])
   return typeof text === 'string' ? processor.encode(text).length + 1 : 0
 }
 

@@ -97,7 +97,7 @@ export function keepsPrompts(workload: Workload, { gradientCheckpointing, ...bud
 }
 
 /**
- * Prompts of `available` that one batch holds within a budget of rows, as `planBatches` (src/batch.ts) fills it: prompts
+ * Prompts of `available` that one batch holds within a budget of rows, as `planBatches` (src/plan-batches.ts) fills it: prompts
  * about the same media stay together where they fit, and one prompt with its completions is the least.
  */
 export function promptsWithin(workload: Workload, budget: number, available: number): number {

@@ -51,7 +51,8 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
   const { keptMediaTokens } = options
   if (keptMediaTokens !== undefined && !(keptMediaTokens >= 0))
     throw new InputError(`[loadModel] keptMediaTokens: expected a number >= 0, got ${keptMediaTokens}`)
-  const kept = { ...load, ...(keptMediaTokens === undefined ? {} : { keptMediaTokens }) }
+  const { mergeUnit } = processor
+  const kept = { ...load, mergeUnit, ...(keptMediaTokens === undefined ? {} : { keptMediaTokens }) }
   const weights = await loadWeights(engine, found.dir, kept)
   return new Policy({ weights, processor, dir: found.dir, engine, load: kept })
 }

@@ -7,8 +7,8 @@ import type { PackedBatch } from '../batch.js'
 import type { Batch, NativeModel } from '../native.js'
 import type { Media } from '../types.js'
 
-/** Two by two patches make a token. */
-const patchesPerToken = 4
+/** What each byte of three channels stands for. */
+const byteValuesOfItem = 3 * 256
 
 interface Kept {
   readonly slot: number
@@ -23,10 +23,14 @@ export class MediaFeatures {
   private tokens = 0
   private slots = 0
 
-  /** `capacity`: tokens of media whose features are kept at a time; 0 where the tower learns. */
+  /**
+   * `capacity`: tokens of media whose features are kept at a time; 0 where the tower learns. `mergeUnit`: patches that become one
+   * token.
+   */
   constructor(
     private readonly model: Pick<NativeModel, 'dropFeatures'>,
     private readonly capacity: number,
+    private readonly mergeUnit: number,
   ) {}
 
   /** Runs a pass that reads a batch: media that are kept go without their patches. All of a batch's media are kept, or none. */
@@ -56,7 +60,7 @@ export class MediaFeatures {
    * Where the media of a pass are or will be; undefined where they do not fit, or another pass is about to fill a slot of theirs.
    */
   private placesOf(media: readonly Media[]): Map<string, Kept> | undefined {
-    const items = new Map(media.map((item) => [item.key, tokensOf(item)]))
+    const items = new Map(media.map((item) => [item.key, patchesOf(item) / this.mergeUnit]))
     const known = [...items.keys()].flatMap((key) => this.kept.get(key) ?? [])
     const needed = [...items.values()].reduce((sum, tokens) => sum + tokens, 0)
     if (items.size === 0 || needed > this.capacity || known.some(({ full }) => !full)) return undefined
@@ -101,18 +105,18 @@ export class MediaFeatures {
 
 function joinMedia(media: readonly Media[]): Pick<Batch, 'patches' | 'byteValues'> {
   const patches = new Uint8Array(media.reduce((sum, item) => sum + item.patches.length, 0))
-  const byteValues = new Float32Array(media.length * 768)
+  const byteValues = new Float32Array(media.length * byteValuesOfItem)
   let offset = 0
   media.forEach((item, m) => {
     patches.set(item.patches, offset)
-    byteValues.set(item.byteValues, m * 768)
+    byteValues.set(item.byteValues, m * byteValuesOfItem)
     offset += item.patches.length
   })
   return { patches, byteValues }
 }
 
-function tokensOf({ grid: [t, h, w] }: Media): number {
-  return (t * h * w) / patchesPerToken
+function patchesOf({ grid: [t, h, w] }: Media): number {
+  return t * h * w
 }
 
 function gridsOf(media: readonly Media[]): Int32Array {

@@ -3,7 +3,7 @@
  * It owns the engine's memory until `dispose()`.
  */
 import { writeFolder } from '../atomic-folder.js'
-import { type PackedSequences, packPrompts, planBatches, type Sequence } from '../batch.js'
+import { type PackedSequences, packPrompts, type Sequence } from '../batch.js'
 import { AbortedError, InputError, isAbort } from '../errors.js'
 import {
   adapterFiles,
@@ -25,6 +25,7 @@ import type {
   OptimizerOptions,
   TokenStats,
 } from '../native.js'
+import { planBatches } from '../plan-batches.js'
 import type { Processor } from '../processing/index.js'
 import type { Completion, Prompt } from '../types.js'
 import { frozenCopy, loadReferenceAdapter, onSameBase, type Reference } from './reference.js'

@@ -1,7 +1,8 @@
 /** What policies and references do with the engine's model: load it, and score sequences with it. */
-import { packSequences, planBatches, type Sequence } from '../batch.js'
+import { packSequences, type Sequence } from '../batch.js'
 import { AbortedError, fromNative } from '../errors.js'
 import type { Addon, LoadOptions, NativeModel, TokenStats } from '../native.js'
+import { planBatches } from '../plan-batches.js'
 import { MediaFeatures } from './media-features.js'
 
 /** The part of the addon that a policy needs. */
@@ -33,18 +34,20 @@ export interface Weights {
 export interface WeightsOptions extends LoadOptions {
   /** Tokens of media whose features are kept. Default: as many as a batch may have. */
   readonly keptMediaTokens?: number
+  /** Patches that become one token of media. Default 4, as in every published checkpoint. */
+  readonly mergeUnit?: number
 }
 
 /** Loads weights; an InputError names the file and the tensor that is not as config.json says. */
 export async function loadWeights(
   engine: Engine,
   dir: string,
-  { keptMediaTokens = defaultTokensPerBatch, ...options }: WeightsOptions,
+  { keptMediaTokens = defaultTokensPerBatch, mergeUnit = 4, ...options }: WeightsOptions,
 ): Promise<Weights> {
   try {
     const model = await engine.Model.load(dir, options)
     const isFrozen = options.freezeVision || !options.trainable || options.lora !== undefined
-    return { model, features: new MediaFeatures(model, isFrozen ? keptMediaTokens : 0) }
+    return { model, features: new MediaFeatures(model, isFrozen ? keptMediaTokens : 0, mergeUnit) }
   } catch (error) {
     throw fromNative(error)
   }

@@ -39,7 +39,10 @@ export function sampleQwenVlUtils({ total, fps }: FrameRate, options: SamplingOp
   return linspace(total - 1, count).map(roundHalfEven)
 }
 
-/** transformers' Qwen2VLVideoProcessor.sample_frames (equal steps, truncated). */
+/**
+ * transformers' Qwen2VLVideoProcessor.sample_frames (equal steps, truncated). Its arange(0, total, step) has one index more, a
+ * frame that no file has, where total / step rounds up beyond the count.
+ */
 export function sampleTransformers({ total, fps }: FrameRate, options: SamplingOptions = {}): number[] {
   const maxFrames = Math.floor(Math.min(options.maxFrames ?? DEFAULTS.maxFrames, total) / PAIR) * PAIR
   const wanted = (total / fps) * (options.fps ?? DEFAULTS.fps)
@@ -48,7 +51,7 @@ export function sampleTransformers({ total, fps }: FrameRate, options: SamplingO
     options.frames === undefined ? Math.floor(clamped / PAIR) * PAIR : roundHalfEven(options.frames / PAIR) * PAIR
   checkCount(count, total)
   const step = total / count
-  return Array.from({ length: Math.ceil(total / step) }, (_, i) => Math.trunc(Math.fround(i * step)))
+  return Array.from({ length: count }, (_, i) => Math.trunc(Math.fround(i * step)))
 }
 
 /** numpy.linspace(0, total - 1, count, dtype=int): evenly spaced from end to end, truncated; all where there are fewer. */

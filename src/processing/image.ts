@@ -3,7 +3,7 @@
  * management and 16-bit scaling are not the reference's, so they are off, or refused where Pillow does something else.
  */
 import sharp, { type Metadata } from 'sharp'
-import { InputError, messageOf } from '../errors.js'
+import { firstLine, InputError, messageOf } from '../errors.js'
 import type { Frames } from './frames.js'
 
 export interface ImageOptions {
@@ -32,7 +32,7 @@ export async function decodeImage(bytes: Uint8Array, name: string, options: Imag
   } catch (error) {
     if (error instanceof InputError) throw error
     const hint = `Give an undamaged ${FORMATS} file.`
-    throw new InputError(`${name}: not a readable image (${firstLine(error)})`, { hint, cause: error })
+    throw new InputError(`${name}: not a readable image (${firstLine(messageOf(error))})`, { hint, cause: error })
   }
 }
 
@@ -76,8 +76,4 @@ function blendOnWhite(value: number, opacity: number): number {
 /** The decoder loses the colour under transparent pixels, which Pillow keeps. */
 function transparentGif(name: string): InputError {
   return new InputError(`${name}: transparent GIFs are not supported`, { hint: 'Convert it to PNG.' })
-}
-
-function firstLine(error: unknown): string {
-  return messageOf(error).split('\n', 1)[0] ?? ''
 }

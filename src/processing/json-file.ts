@@ -24,6 +24,12 @@ export async function readJson(dir: string, name: string): Promise<JsonObject> {
   )
 }
 
+/** A field that is an object, where there is one. */
+export function section(config: JsonObject, name: string): JsonObject | undefined {
+  const value = config[name]
+  return isObject(value) ? value : undefined
+}
+
 /** A field that must be a positive number. */
 export function positiveNumber(object: JsonObject, field: string, file: string): number {
   const value = object[field]

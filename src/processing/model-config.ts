@@ -4,8 +4,7 @@
  * generation_config.json are never read: the published ones are nearly greedy.
  */
 import { join } from 'node:path'
-import { isObject, type JsonObject } from '../json.js'
-import { integer, readJson, readOptionalJson } from './json-file.js'
+import { integer, readJson, readOptionalJson, section } from './json-file.js'
 
 export interface ModelConfig {
   readonly imageTokenId: number
@@ -15,7 +14,6 @@ export interface ModelConfig {
   readonly maxPositions: number
   /** Tokens that end an answer; empty when no file names them. */
   readonly eosIds: readonly number[]
-  readonly padId?: number
 }
 
 /** Throws InputError naming the field when one is missing: none has a safe default. */
@@ -32,13 +30,7 @@ export async function readModelConfig(dir: string): Promise<ModelConfig> {
     spatialMergeSize: integer(vision, 'spatial_merge_size', `${file}: vision_config`),
     maxPositions: integer(text, 'max_position_embeddings', file),
     eosIds: sources.map((source) => tokenIds(source.eos_token_id)).find((ids) => ids.length > 0) ?? [],
-    padId: sources.flatMap((source) => tokenIds(source.pad_token_id))[0],
   }
-}
-
-function section(config: JsonObject, name: string): JsonObject | undefined {
-  const value = config[name]
-  return isObject(value) ? value : undefined
 }
 
 function tokenIds(value: unknown): number[] {

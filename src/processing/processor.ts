@@ -43,9 +43,10 @@ interface Parts {
 export class Processor {
   /** Tokens that end an answer: generation_config.json's, else config.json's, else <|im_end|> and <|endoftext|>. */
   readonly eosIds: Int32Array
-  readonly padId: number
   /** Tokens that a prompt may have. */
   readonly maxPositions: number
+  /** Patches that become one token. */
+  readonly mergeUnit: number
   readonly #parts: Parts
   readonly #positionOptions: PositionOptions
 
@@ -53,8 +54,8 @@ export class Processor {
     const { config, tokenizer, ropeCompat } = parts
     const known = ['<|im_end|>', '<|endoftext|>'].flatMap((token) => tokenizer.id(token) ?? [])
     this.eosIds = Int32Array.from(config.eosIds.length > 0 ? config.eosIds : known)
-    this.padId = config.padId ?? tokenizer.id('<|endoftext|>') ?? this.eosIds[0] ?? 0
     this.maxPositions = config.maxPositions
+    this.mergeUnit = config.spatialMergeSize ** 2
     this.#parts = parts
     this.#positionOptions = { ...config, compat: ropeCompat }
   }
@@ -113,7 +114,7 @@ export class Processor {
 
   /** Each placeholder token becomes as many as its item has merged patches. */
   #expand(ids: Int32Array, found: Record<'image' | 'video', readonly Media[]>) {
-    const { imageTokenId, videoTokenId, spatialMergeSize } = this.#parts.config
+    const { imageTokenId, videoTokenId } = this.#parts.config
     const used = { image: 0, video: 0 }
     const media: Media[] = []
     const runs: { readonly id: number; readonly count: number }[] = []
@@ -122,7 +123,7 @@ export class Processor {
       const item = kind && found[kind][used[kind]]
       if (kind) used[kind] += 1
       if (item) media.push(item)
-      runs.push({ id, count: item ? tokensOf(item, spatialMergeSize) : 1 })
+      runs.push({ id, count: item ? tokensOf(item, this.mergeUnit) : 1 })
     }
     checkCounts('image', used.image, found.image.length)
     checkCounts('video', used.video, found.video.length)
@@ -145,8 +146,8 @@ export class Processor {
   }
 }
 
-function tokensOf({ grid: [t, h, w] }: Media, merge: number): number {
-  return (t * h * w) / (merge * merge)
+function tokensOf({ grid: [t, h, w] }: Media, mergeUnit: number): number {
+  return (t * h * w) / mergeUnit
 }
 
 function checkCounts(kind: string, placeholders: number, items: number): void {

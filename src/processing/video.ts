@@ -3,9 +3,10 @@
  * PPM pictures on a pipe.
  */
 import { InputError } from '../errors.js'
-import { runFfmpeg } from '../ffmpeg.js'
+import { type FfmpegOptions, runFfmpeg } from '../ffmpeg.js'
 import type { FrameRate } from './frame-sampling.js'
-import { type Frames, stackFrames } from './frames.js'
+import type { Frames } from './frames.js'
+import { PpmReader } from './ppm.js'
 
 export interface VideoOptions {
   /** Chooses frame indices, ascending; throws RangeError when the file cannot give them. */
@@ -15,18 +16,25 @@ export interface VideoOptions {
 
 /** The sampled frames at the file's own size. Throws InputError naming the file, or when ffmpeg is missing. */
 export async function decodeVideo(file: string, { sample, signal }: VideoOptions): Promise<Frames> {
-  const rate = parseFrameRate(
-    await ffmpeg(['-i', file, '-map', '0:v:0', '-c', 'copy', '-f', 'framecrc', '-'], file, signal),
-  )
+  const rate = await frameRateOf(file, signal)
   if (!rate) throw new InputError(`${file}: no video frames found`, { hint: 'Give a playable video file.' })
   const indices = chooseFrames(file, rate, sample)
-  const images = parsePpm(await ffmpeg(extractArguments(file, indices), file, signal))
-  if (images.length < indices.length) {
-    throw new InputError(`${file}: only ${images.length} of ${indices.length} frames could be decoded`, {
-      hint: 'The file may be cut off; fetch it again.',
-    })
+  const pictures = new PpmReader(indices.length)
+  await ffmpeg(extractArguments(file, indices), file, { onOutput: (chunk) => pictures.push(chunk), signal })
+  const { frames, count } = pictures
+  if (frames) return frames
+  throw new InputError(`${file}: only ${count} of ${indices.length} frames could be decoded`, {
+    hint: 'The file may be cut off; fetch it again.',
+  })
+}
+
+async function frameRateOf(file: string, signal?: AbortSignal): Promise<FrameRate | undefined> {
+  let packets = ''
+  const onOutput = (chunk: Uint8Array) => {
+    packets += Buffer.from(chunk).toString('latin1')
   }
-  return stackFrames(images.slice(0, indices.length))
+  await ffmpeg(['-i', file, '-map', '0:v:0', '-c', 'copy', '-f', 'framecrc', '-'], file, { onOutput, signal })
+  return parseFrameRate(packets)
 }
 
 function chooseFrames(file: string, rate: FrameRate, sample: VideoOptions['sample']): readonly number[] {
@@ -47,8 +55,7 @@ function extractArguments(file: string, indices: readonly number[]): string[] {
 }
 
 /** framecrc prints `#tb 0: 1/15360` and one line `stream, dts, pts, duration, size, crc` for each packet. */
-export function parseFrameRate(output: Uint8Array): FrameRate | undefined {
-  const text = Buffer.from(output).toString('latin1')
+export function parseFrameRate(text: string): FrameRate | undefined {
   const [, numerator, denominator] = /^#tb 0: (\d+)\/(\d+)/m.exec(text) ?? []
   const durations = text
     .split('\n')
@@ -58,27 +65,13 @@ export function parseFrameRate(output: Uint8Array): FrameRate | undefined {
   return seconds > 0 ? { total: durations.length, fps: durations.length / seconds } : undefined
 }
 
-/** Concatenated binary PPM pictures: `P6 width height 255`, one white space, then width * height * 3 bytes. */
-export function parsePpm(bytes: Uint8Array): Frames[] {
-  const images: Frames[] = []
-  let offset = 0
-  while (offset < bytes.length) {
-    const header = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(
-      Buffer.from(bytes.subarray(offset, offset + 64)).toString('latin1'),
-    )
-    if (!header) break
-    const [width, height] = [Number(header[1]), Number(header[2])]
-    const start = offset + header[0].length
-    const end = start + width * height * 3
-    if (end > bytes.length) break
-    images.push({ rgb: bytes.subarray(start, end), frames: 1, height, width })
-    offset = end
+/** What a reader of its output cannot hold is the file's fault too. */
+async function ffmpeg(args: readonly string[], file: string, reading: Pick<FfmpegOptions, 'onOutput' | 'signal'>) {
+  try {
+    const failure = await runFfmpeg(args, { instead: 'give a list of frame images', ...reading })
+    if (failure !== undefined) throw new InputError(`${file}: ffmpeg cannot read it (${failure})`)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw new InputError(`${file}: ${error.message}`, { cause: error })
   }
-  return images
-}
-
-async function ffmpeg(args: readonly string[], file: string, signal?: AbortSignal): Promise<Buffer> {
-  const { output, failure } = await runFfmpeg(args, { instead: 'give a list of frame images', signal })
-  if (failure === undefined) return output
-  throw new InputError(`${file}: ffmpeg cannot read it (${failure})`)
 }

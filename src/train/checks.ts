@@ -3,6 +3,7 @@ import { InputError } from '../errors.js'
 import { isObject, shown } from '../json.js'
 import { Policy } from '../policy.js'
 import type { TrainingValues } from './config.js'
+import { wrong } from './fields.js'
 import { scheduleFault } from './schedule.js'
 import type { TrainerOptions } from './session.js'
 
@@ -58,8 +59,4 @@ export function checkSyncRefModel({ syncRefModel }: { readonly syncRefModel: boo
   if (syncRefModel && lora) {
     throw wrong('syncRefModel: expected a model without lora, whose reference stays as it is')
   }
-}
-
-function wrong(message: string): InputError {
-  return new InputError(`[args] ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
 }

@@ -154,6 +154,11 @@ export function resolveFields<F extends Fields>(
   return values as Values<F>
 }
 
+/** For values that are right in themselves. */
+export function wrong(message: string): InputError {
+  return new InputError(`[args] ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
+}
+
 function unknownOption(key: string, name: string, fields: Fields, where: string): InputError {
   const known = Object.keys(fields)
   const cure = cureOfForeign(name) ?? didYouMean(name, known, { all: known.join(', ') })

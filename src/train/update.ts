@@ -1,7 +1,8 @@
 /** One optimizer step: gradients of all micro-batches, then the optimizer. */
-import { packSequences, planBatches } from '../batch.js'
+import { packSequences } from '../batch.js'
 import { AbortedError, VsgrpoError } from '../errors.js'
 import type { NativeForward, NativeOptimizer } from '../native.js'
+import { planBatches } from '../plan-batches.js'
 import type { Policy } from '../policy.js'
 import type { Algorithm, Objective, RunContext, Sample, Unit } from './algorithm.js'
 import type { TrainingValues } from './config.js'

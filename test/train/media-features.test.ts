@@ -5,7 +5,7 @@ import { jsonl } from '../../src/data/index.js'
 import { native } from '../../src/native.js'
 import { loadModel } from '../../src/policy.js'
 import { accuracyReward } from '../../src/rewards/index.js'
-import { GRPOTrainer } from '../../src/train/trainer.js'
+import { GRPOTrainer } from '../../src/train/index.js'
 import { base, makeRooms, scratch, sha256 } from './cli.js'
 
 const folder = scratch()

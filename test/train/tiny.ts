@@ -11,7 +11,7 @@ import { loadWeights } from '../../src/policy/weights.js'
 import { Policy, type PolicyProcessor } from '../../src/policy.js'
 import { named } from '../../src/rewards/reward.js'
 import type { GRPOConfig } from '../../src/train/grpo/config.js'
-import { GRPOTrainer, type GRPOTrainerOptions } from '../../src/train/trainer.js'
+import { GRPOTrainer, type GRPOTrainerOptions } from '../../src/train/index.js'
 import type { Prompt } from '../../src/types.js'
 
 const fixture = fileURLToPath(new URL('../parity/fixtures/tiny-a', import.meta.url))

@@ -1,7 +1,8 @@
 /** Packing: whatever is shared, every sequence can be read back row by row. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type PackedBatch, packPrompts, packSequences, planBatches, type Sequence } from '../../src/batch.js'
+import { type PackedBatch, packPrompts, packSequences, type Sequence } from '../../src/batch.js'
+import { planBatches } from '../../src/plan-batches.js'
 import type { Media, Prompt } from '../../src/types.js'
 
 function video(key: string): Media {

@@ -74,7 +74,7 @@ async function writeMp4(dir: string, set: RoomSet, room: Room, frames: Uint8Arra
   await mkdir(join(dir, 'videos'), { recursive: true })
   const input = ['-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', String(fps), '-i', 'pipe:0']
   const output = ['-pix_fmt', 'yuv420p', '-movflags', '+faststart', join(dir, path)]
-  const { failure } = await runFfmpeg(['-y', ...input, ...output], { instead: "use format 'png'", input: frames })
+  const failure = await runFfmpeg(['-y', ...input, ...output], { instead: "use format 'png'", input: frames })
   if (failure !== undefined) throw new VsgrpoError(`ffmpeg: ${failure}`, { code: 'ERR_VSGRPO_SAVE' })
   return path
 }

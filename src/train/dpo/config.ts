@@ -1,5 +1,4 @@
 /** The options of a DPO run under TRL 1.13's names, in camelCase and with TRL's defaults, besides those of `answerFields`. */
-import { InputError } from '../../errors.js'
 import {
   type DpoLossType,
   type DpoOptions,
@@ -20,6 +19,7 @@ import {
   positive,
   resolveFields,
   type Values,
+  wrong,
 } from '../fields.js'
 import { referenceFields } from '../reference-sync.js'
 
@@ -107,8 +107,4 @@ export function comparesBatch({ useWeighting, lossType }: DPOValues): boolean {
 export function dpoOptions(config: DPOValues): DpoOptions {
   const { fDivergenceType: fDivergence, lossType, lossWeights = [], ...rest } = config
   return { ...rest, fDivergence, losses: lossType.map((type, j) => ({ type, weight: lossWeights[j] ?? 1 })) }
-}
-
-function wrong(message: string): InputError {
-  return new InputError(`[args] ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
 }

@@ -1,7 +1,9 @@
 /** Rows with a chosen and a rejected answer as units of two samples, scored under the reference policy. */
 import { placeOf } from '../../data/dataset.js'
 import { chunks, rowBatches } from '../../data/loader.js'
+import { textOf } from '../../data/row.js'
 import { InputError } from '../../errors.js'
+import { isObject } from '../../json.js'
 import type { Opponents } from '../../losses/dpo-terms.js'
 import type { Reference } from '../../policy.js'
 import type { Prompt } from '../../types.js'
@@ -95,7 +97,7 @@ async function readPair(index: number, { dataset, encode, policy }: PairContext,
   const place = placeOf(dataset, index)
   const row = dataset.get(index)
   const tokensOf = (field: 'chosen' | 'rejected') =>
-    encodeAnswer(textOf(row[field]), processor, { place, field, end: config.completionEnd })
+    encodeAnswer(answerOf(row[field]), processor, { place, field, end: config.completionEnd })
   const [long, longOther] = [tokensOf('chosen'), tokensOf('rejected')]
   const prompt = await encode(index)
   const limits = { place, maxLength: config.maxLength, maxPositions: processor.maxPositions }
@@ -106,17 +108,10 @@ async function readPair(index: number, { dataset, encode, policy }: PairContext,
 }
 
 /** A text, or one assistant message with it. */
-export function textOf(value: unknown): unknown {
-  const [message = value, ...more] = Array.isArray(value) ? value : []
-  const isMessage = typeof message === 'object' && message !== null && 'content' in message && more.length === 0
-  if (!isMessage) return value
-  const { content } = message
-  if (!Array.isArray(content) || !content.every(hasText)) return content
-  return content.map(({ text }) => text).join('')
-}
-
-function hasText(part: unknown): part is { readonly text: string } {
-  return typeof part === 'object' && part !== null && 'text' in part && typeof part.text === 'string'
+export function answerOf(value: unknown): unknown {
+  const [message = value, ...more]: unknown[] = Array.isArray(value) ? value : []
+  if (!isObject(message) || !('content' in message) || more.length > 0) return value
+  return textOf(message.content) ?? message.content
 }
 
 async function scorePairs(

@@ -2,7 +2,6 @@
  * The options of a GRPO run under TRL 1.13's names, in camelCase and with TRL's defaults, and the batch algebra that they
  * make. Ours alone: `klEstimator`, `dynamicSampling`, `rewardTimeout`, `onRewardError`.
  */
-import { InputError } from '../../errors.js'
 import { type GrpoOptions, type LossType, lossTypes } from '../../losses/grpo-options.js'
 import { surrogateOf } from '../../losses/surrogates.js'
 import { temperatureRange } from '../../native.js'
@@ -17,6 +16,7 @@ import {
   positive,
   resolveFields,
   type Values,
+  wrong,
 } from '../fields.js'
 import { referenceFields } from '../reference-sync.js'
 import { samplerRatioModes } from './sampler-ratio.js'
@@ -250,8 +250,4 @@ export function needsOldLogps(config: GRPOValues): boolean {
 /** Whether each step leaves tokens out by what the policy says of them then. */
 export function masksTokens({ topEntropyQuantile, offPolicyMaskThreshold }: GRPOValues): boolean {
   return topEntropyQuantile < 1 || offPolicyMaskThreshold !== undefined
-}
-
-function wrong(message: string): InputError {
-  return new InputError(`[args] ${message}`, { code: 'ERR_VSGRPO_CONFIG' })
 }

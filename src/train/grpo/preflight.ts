@@ -13,16 +13,18 @@
 import { short } from '../../log/format.js'
 import type { Scores } from '../../rewards/combine.js'
 import type { Completion } from '../../types.js'
+import type { RewardTable } from './advantages.js'
 
 const thresholds = { groups: 4, flat: 0.75, truncated: 0.5, empty: 0.1, format: 0.05 } as const
 
-type RewardTable = Pick<Scores, 'names' | 'byReward' | 'totals'>
+/** A reward table whose columns have names. */
+type NamedRewards = Pick<Scores, 'names'> & RewardTable
 
 /** What `preflight` looks at; a `Rollout` has the first two. */
 export interface FirstBatch {
   /** [B] group after group. */
   readonly completions: readonly Pick<Completion, 'text' | 'finishReason'>[]
-  readonly scores: RewardTable
+  readonly scores: NamedRewards
   /** [P] whether all rewards of a group are equal (`computeAdvantages`). */
   readonly flat: readonly boolean[]
   readonly maxCompletionLength: number
@@ -76,12 +78,12 @@ function cureOfConstant(value: number): string {
     : 'check that rewardFuncs read these answers, or use a reward with partial credit, or easier examples'
 }
 
-function silentRewards({ names, byReward }: RewardTable): string[] {
+function silentRewards({ names, byReward }: NamedRewards): string[] {
   return names.filter((_, j) => applicable(byReward[j]).length === 0)
 }
 
 /** Rewards that are 0 wherever they apply. One for the form of an answer has a finding of its own. */
-function zeroRewards({ names, byReward }: RewardTable): string[] {
+function zeroRewards({ names, byReward }: NamedRewards): string[] {
   return names.filter((name, j) => {
     const values = applicable(byReward[j])
     return !isFormat(name) && values.length > 0 && values.every((value) => value === 0)

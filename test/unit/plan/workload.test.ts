@@ -1,8 +1,9 @@
 // Rows and micro-batches as the plan counts them, against the packing that training does.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { packSequences, planBatches } from '../../../src/batch.js'
+import { packSequences } from '../../../src/batch.js'
 import { passOver, promptsWithin, type Workload } from '../../../src/plan/workload.js'
+import { planBatches } from '../../../src/plan-batches.js'
 import type { Media, Prompt } from '../../../src/types.js'
 import { step } from './shapes.js'
 

@@ -47,9 +47,9 @@ class Model {
   }
 }
 
-function make(capacity: number) {
+function make(capacity: number, mergeUnit = 4) {
   const model = new Model()
-  const features = new MediaFeatures(model, capacity)
+  const features = new MediaFeatures(model, capacity, mergeUnit)
   const run = async (...media: Media[]) => {
     let patches = ''
     const items = await features.run(batchOf(...media), async (batch) => {
@@ -79,6 +79,13 @@ describe('media of a frozen vision tower', () => {
     expect([...model.kept.values()].sort()).toEqual(['A', 'C', 'D'])
   })
 
+  it('are counted in tokens, of as many patches as the model merges', async () => {
+    const { run } = make(4, 1)
+    await run(image('A'))
+    await run(image('B'))
+    expect((await run(image('A'))).patches).toBe('A')
+  })
+
   it('bring them every time where the tower learns', async () => {
     const { model, run } = make(0)
     expect(await run(image('A'))).toEqual({ items: 'A', patches: 'A' })
@@ -103,7 +110,7 @@ describe('media of a frozen vision tower', () => {
     const dropFeatures = () => {
       throw new Error('[Model] used after dispose()')
     }
-    const features = new MediaFeatures({ dropFeatures }, 10)
+    const features = new MediaFeatures({ dropFeatures }, 10, 4)
     const failing = features.run(batchOf(image('A')), () => Promise.reject(new Error('aborted')))
     await expect(failing).rejects.toThrow('aborted')
   })

@@ -25,7 +25,6 @@ describe('readModelConfig', () => {
       spatialMergeSize: 2,
       maxPositions: 1024,
       eosIds: [151645],
-      padId: undefined,
     })
     for (const config of [
       { ...CONFIG, text_config: text },
@@ -35,10 +34,10 @@ describe('readModelConfig', () => {
     }
   })
 
-  it('takes end and pad tokens from generation_config.json first', async () => {
-    const generation = { eos_token_id: [151645, 151643], pad_token_id: 151643, temperature: 0.01 }
+  it('takes end tokens from generation_config.json first', async () => {
+    const generation = { eos_token_id: [151645, 151643], temperature: 0.01 }
     const config = await readModelConfig(folder({ 'config.json': CONFIG, 'generation_config.json': generation }))
-    expect(config).toMatchObject({ eosIds: [151645, 151643], padId: 151643 })
+    expect(config).toMatchObject({ eosIds: [151645, 151643] })
   })
 
   it('names the file and field of what is missing', async () => {

@@ -24,8 +24,7 @@ describe('Processor', () => {
 
   it('takes the end tokens from the files, and else by spelling', async () => {
     expect(processor.eosIds).toEqual(Int32Array.of(151645))
-    expect(processor.padId).toBe(151643)
-    expect(processor.maxPositions).toBe(1024)
+    expect([processor.maxPositions, processor.mergeUnit]).toEqual([1024, 4])
     const bare = checkpointDir({ eos_token_id: undefined })
     expect((await Processor.load(bare)).eosIds).toEqual(Int32Array.of(151645, 151643))
     rmSync(bare, { recursive: true })

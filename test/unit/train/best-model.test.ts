@@ -6,7 +6,7 @@ import { fromArray } from '../../../src/data/dataset.js'
 import { named } from '../../../src/rewards/reward.js'
 import type { TrainEvent } from '../../../src/train/events.js'
 import type { GRPOConfig } from '../../../src/train/grpo/config.js'
-import { type GRPOTrainerOptions, SFTTrainer } from '../../../src/train/trainer.js'
+import { type GRPOTrainerOptions, SFTTrainer } from '../../../src/train/index.js'
 import { fakePolicy } from './fake-engine.js'
 import { collect, firstLetter, grpo, scratch, table } from './harness.js'
 

@@ -8,7 +8,7 @@ import { InputError } from '../../../src/errors.js'
 import { batched, named } from '../../../src/rewards/reward.js'
 import { type GRPOConfig, resolveGRPOConfig } from '../../../src/train/grpo/config.js'
 import { grpo as grpoAlgorithm } from '../../../src/train/grpo/grpo.js'
-import type { GRPOTrainerOptions } from '../../../src/train/trainer.js'
+import type { GRPOTrainerOptions } from '../../../src/train/index.js'
 import { grpo, scratch } from './harness.js'
 
 const place = scratch()

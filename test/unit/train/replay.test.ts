@@ -7,7 +7,7 @@ import { grpoLoss } from '../../../src/losses/grpo.js'
 import type { RewardFunc } from '../../../src/rewards/reward.js'
 import type { GRPOConfig } from '../../../src/train/grpo/config.js'
 import type { CustomLoss } from '../../../src/train/grpo/custom-loss.js'
-import { GRPOTrainer, type GRPOTrainerOptions } from '../../../src/train/trainer.js'
+import { GRPOTrainer, type GRPOTrainerOptions } from '../../../src/train/index.js'
 import { FakeModel } from './fake-engine.js'
 import { args, collect, firstLetter, grpo, questions, scratch, stepMetrics, table } from './harness.js'
 

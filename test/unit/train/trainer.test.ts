@@ -7,7 +7,7 @@ import { accuracyReward } from '../../../src/rewards/accuracy.js'
 import { named } from '../../../src/rewards/reward.js'
 import type { TrainEvent } from '../../../src/train/events.js'
 import type { GRPOConfig } from '../../../src/train/grpo/config.js'
-import { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer } from '../../../src/train/trainer.js'
+import { GRPOTrainer, type GRPOTrainerOptions, SFTTrainer } from '../../../src/train/index.js'
 import { FakeModel, fakePolicy } from './fake-engine.js'
 import {
   args,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { Policy } from '../../../src/policy.js'
 import { named } from '../../../src/rewards/reward.js'
 import type { GRPOConfig } from '../../../src/train/grpo/config.js'
-import type { GRPOTrainerOptions } from '../../../src/train/trainer.js'
+import type { GRPOTrainerOptions } from '../../../src/train/index.js'
 import { collect, firstLetter, grpo, scratch, stepMetrics, table, warnings } from './harness.js'
 
 const place = scratch()
