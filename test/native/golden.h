@@ -177,20 +177,20 @@ inline void check_close(const std::string& what, const at::Tensor& actual, const
   CHECK_MESSAGE(difference <= tolerance, what << " differs by " << difference << ", allowed " << tolerance);
 }
 
-// Compares every gradient that the case holds under `grad.` with the slots' gradients, relative to its norm; prints the worst.
-inline void check_gradients(const Case& c, const vsgrpo::NamedWeights& slots, double tolerance) {
+// Compares every gradient that the case holds under `grad.` with the weights' gradients, relative to its norm; prints the worst.
+inline void check_gradients(const Case& c, const vsgrpo::NamedWeights& weights, double tolerance) {
   double worst = 0;
   std::string worst_name;
   int compared = 0;
-  for (const vsgrpo::NamedWeight& slot : slots) {
-    const std::string key = "grad." + slot.name;
+  for (const vsgrpo::NamedWeight& weight : weights) {
+    const std::string key = "grad." + weight.name;
     if (!c.has(key)) continue;
-    if (!slot.parameter->trainable()) FAIL(slot.name << " has no gradient");
-    const at::Tensor actual = slot.parameter->grad.narrow(0, slot.offset, slot.shape[0]).view(c[key].sizes());
+    if (!weight.parameter->trainable()) FAIL(weight.name << " has no gradient");
+    const at::Tensor actual = weight.parameter->grad.narrow(0, weight.offset, weight.shape[0]).view(c[key].sizes());
     const double difference = relative(actual, c[key]);
-    if (verbose()) MESSAGE(slot.name << ": relative " << difference << ", max " << max_abs(actual, c[key]));
-    CHECK_MESSAGE(difference <= tolerance, c.name() << ": gradient of " << slot.name << " is off by " << difference);
-    if (difference >= worst) worst = difference, worst_name = slot.name;
+    if (verbose()) MESSAGE(weight.name << ": relative " << difference << ", max " << max_abs(actual, c[key]));
+    CHECK_MESSAGE(difference <= tolerance, c.name() << ": gradient of " << weight.name << " is off by " << difference);
+    if (difference >= worst) worst = difference, worst_name = weight.name;
     ++compared;
   }
   int expected = 0;

@@ -92,14 +92,14 @@ TEST_CASE("a frozen vision tower gets no gradients and leaves the language model
   const Case c("tiny-a", "mixed");
   const vsgrpo::Targets targets = golden::targets_of(c);
   backward(model, golden::batch_of(c), targets, mean_nll(targets));
-  for (const vsgrpo::NamedWeight& slot : model->weights()) {
-    const bool vision = slot.name.rfind("visual.", 0) == 0;
-    CHECK_MESSAGE(slot.parameter->trainable() == !vision, slot.name);
+  for (const vsgrpo::NamedWeight& weight : model->weights()) {
+    const bool vision = weight.name.rfind("visual.", 0) == 0;
+    CHECK_MESSAGE(weight.parameter->trainable() == !vision, weight.name);
     if (vision) continue;
-    const at::Tensor expected = c["grad." + slot.name];
+    const at::Tensor expected = c["grad." + weight.name];
     const double difference =
-        golden::relative(slot.parameter->grad.narrow(0, slot.offset, slot.shape[0]).view(expected.sizes()), expected);
-    CHECK_MESSAGE(difference <= kGradients, slot.name << " is off by " << difference);
+        golden::relative(weight.parameter->grad.narrow(0, weight.offset, weight.shape[0]).view(expected.sizes()), expected);
+    CHECK_MESSAGE(difference <= kGradients, weight.name << " is off by " << difference);
   }
 }
 
@@ -158,9 +158,9 @@ TEST_CASE("the gradients of a forward at another temperature are those of finite
   backward(model, group.batch, group.targets, loss, 0.7);
   at::manual_seed(4);
   for (const char* name : {"model.embed_tokens.weight", "model.norm.weight", "visual.patch_embed.proj.weight"}) {
-    for (const vsgrpo::NamedWeight& slot : model->weights()) {
-      if (slot.name != name) continue;
-      const at::Tensor value = slot.parameter->value, start = value.clone(), gradient = slot.parameter->grad.clone();
+    for (const vsgrpo::NamedWeight& weight : model->weights()) {
+      if (weight.name != name) continue;
+      const at::Tensor value = weight.parameter->value, start = value.clone(), gradient = weight.parameter->grad.clone();
       // Along the gradient itself, the direction in which the loss is largest against rounding.
       const at::Tensor direction = gradient / gradient.norm();
       const auto loss_at = [&](double step) {

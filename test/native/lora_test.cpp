@@ -41,13 +41,13 @@ TEST_CASE("gradients of A and B are transformers', and nothing else is trainable
   const int64_t count = targets.ids.size(0);
   vsgrpo::Forward forward(model, golden::batch_of(Case("tiny-a", "image")), targets, {/*grad=*/true});
   forward.backward(vsgrpo::SftLoss{at::full({count}, 1.0f / static_cast<float>(count))});
-  vsgrpo::NamedWeights slots = model->adapter_weights();
-  for (vsgrpo::NamedWeight& slot : slots) {
+  vsgrpo::NamedWeights weights = model->adapter_weights();
+  for (vsgrpo::NamedWeight& weight : weights) {
     // base_model.model.model.language_model.layers… -> model.layers…
-    slot.name.erase(0, std::string("base_model.model.model.language_model.").size());
-    slot.name = "model." + slot.name;
+    weight.name.erase(0, std::string("base_model.model.model.language_model.").size());
+    weight.name = "model." + weight.name;
   }
-  golden::check_gradients(c, slots, 1e-4);
+  golden::check_gradients(c, weights, 1e-4);
 }
 
 TEST_CASE("a fresh adapter changes nothing, and its A depends on the seed alone") {
@@ -73,7 +73,7 @@ TEST_CASE("a reference has the adapters that were loaded for it, whatever become
   const Case image("tiny-a", "image");
   model->load_reference_adapter(golden::model_dir("tiny-a") + "/adapter");
   at::NoGradGuard no_grad;
-  for (const vsgrpo::NamedWeight& slot : model->adapter_weights()) slot.view().mul_(1.5);
+  for (const vsgrpo::NamedWeight& weight : model->adapter_weights()) weight.view().mul_(1.5);
   golden::check_close("the reference", logits_of(*model, golden::batch_of(image), false), Case("tiny-a", "lora")["logits"], 1e-4);
   CHECK_GT((logits_of(*model, golden::batch_of(image), true) - Case("tiny-a", "lora")["logits"]).abs().max().item<double>(), 1e-2);
   CHECK_THROWS(model->load_reference_adapter(golden::model_dir("tiny-a")));
@@ -95,7 +95,7 @@ TEST_CASE("merged weights give the adapter's logits without it, and merging writ
   const Case image("tiny-a", "image");
   const auto writes = [&] {
     std::vector<int64_t> counts;
-    for (const vsgrpo::NamedWeight& slot : model->weights()) counts.push_back(slot.parameter->value._version());
+    for (const vsgrpo::NamedWeight& weight : model->weights()) counts.push_back(weight.parameter->value._version());
     return counts;
   };
   const auto before = writes();

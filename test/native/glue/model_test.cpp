@@ -101,7 +101,7 @@ void write_with_own_head(const std::string& folder) {
   std::ofstream(folder + "/config.json") << config.replace(config.find(tied), tied.size(), "\"tie_word_embeddings\": false");
   const auto model = golden::load("tiny-a");
   vsgrpo::NamedTensors tensors;
-  for (const vsgrpo::NamedWeight& slot : model->weights()) tensors.emplace_back(slot.name, slot.view());
+  for (const vsgrpo::NamedWeight& weight : model->weights()) tensors.emplace_back(weight.name, weight.view());
   tensors.emplace_back("lm_head.weight", model->decoder().head().value.flip(0).contiguous());
   vsgrpo::write_safetensors(folder + "/model.safetensors", tensors);
 }
@@ -152,13 +152,13 @@ TEST_CASE("gpu: a shared prompt and separate ones give transformers' gradients")
     golden::zero_gradients(*model);
     const auto result = vsgrpo::Forward(model, group.batch, group.targets, {true, true, 1.0}).backward(vsgrpo::ExternalLoss{c["weights"], {}});
     golden::check_close("logps", result.stats.logps, c["logps"], 1e-4);
-    vsgrpo::NamedWeights slots = model->weights();
-    std::vector<vsgrpo::Parameter> on_cpu(slots.size());
-    for (size_t i = 0; i < slots.size(); ++i) {
-      on_cpu[i] = {slots[i].parameter->value.cpu(), slots[i].parameter->grad.cpu()};
-      slots[i].parameter = &on_cpu[i];
+    vsgrpo::NamedWeights weights = model->weights();
+    std::vector<vsgrpo::Parameter> on_cpu(weights.size());
+    for (size_t i = 0; i < weights.size(); ++i) {
+      on_cpu[i] = {weights[i].parameter->value.cpu(), weights[i].parameter->grad.cpu()};
+      weights[i].parameter = &on_cpu[i];
     }
-    golden::check_gradients(c, slots, 1e-4);
+    golden::check_gradients(c, weights, 1e-4);
   }
 }
 
@@ -231,5 +231,5 @@ TEST_CASE("gpu: a model saved from the device is the file it came from") {
   for (const std::string& name : original.names()) CHECK_MESSAGE(written.read(name).equal(original.read(name)), name);
   const auto cpu = setup.load(at::kCPU);
   const vsgrpo::SafetensorsFile weights(folder.path() + "/model.safetensors");
-  for (const vsgrpo::NamedWeight& slot : cpu->weights()) CHECK_MESSAGE(weights.read(slot.name).equal(slot.view()), slot.name);
+  for (const vsgrpo::NamedWeight& weight : cpu->weights()) CHECK_MESSAGE(weights.read(weight.name).equal(weight.view()), weight.name);
 }

@@ -177,3 +177,23 @@ TEST_CASE("gpu: queries of the last segments only, their prompts run before") {
              dtype == at::kFloat ? 3e-6 : 1.0 / 32);
   }
 }
+
+// On a GPU the sums over keys are many blocks' work; a run must come out the same whichever is first.
+TEST_CASE("gpu: attention and its gradients are the same bits every time") {
+  const TestGpu gpu;
+  const vsgrpo::Forest forest{{0, 700, 716, 732, 748}, {-1, 0, 0, 0}};
+  std::vector<at::Tensor> inputs;
+  for (const int64_t heads : {4, 2, 2}) inputs.push_back(randn({748, heads, 64}, at::kBFloat16).to(gpu.device()).requires_grad_());
+  const at::Tensor gradient = randn({748, 4, 64}, at::kBFloat16).to(gpu.device());
+  const auto run = [&] {
+    const at::Tensor out = vsgrpo::forest_attention(inputs[0], inputs[1], inputs[2], forest, true);
+    Results results = torch::autograd::grad({out}, inputs, {gradient});
+    results.push_back(out);
+    return results;
+  };
+  const Results first = run();
+  for (int i = 0; i < 4; ++i) {
+    const Results again = run();
+    for (size_t j = 0; j < first.size(); ++j) CHECK(again[j].equal(first[j]));
+  }
+}
