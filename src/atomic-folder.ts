@@ -100,3 +100,13 @@ async function flush(path: string): Promise<void> {
     await handle.close()
   }
 }
+
+/** Moves what an earlier run left in `dir` into the first free `earlier-N` there, and gives that folder. */
+export function moveToEarlier(dir: string, names: readonly string[]): string {
+  let n = 1
+  while (existsSync(join(dir, `earlier-${n}`))) n++
+  const folder = join(dir, `earlier-${n}`)
+  mkdirSync(folder)
+  for (const name of names) renameSync(join(dir, name), join(folder, name))
+  return folder
+}

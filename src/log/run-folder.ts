@@ -3,10 +3,11 @@
  * A new run starts the files anew, and those of a run that was there before move to `earlier-N`; a resumed run first drops the
  * rows past the step that it goes on from, so that no step appears twice. Checkpoints in the folder are the trainer's.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { saving, writeAtomically } from '../atomic-file.js'
+import { moveToEarlier } from '../atomic-folder.js'
 import type { StartEvent, TrainEvent } from '../train/events.js'
 import { LineFile, truncateAfter } from './lines.js'
 import type { Reporter } from './reporter.js'
@@ -91,12 +92,10 @@ const runFiles = ['config.json', 'metrics.jsonl', 'completions.jsonl', 'run.json
 /** Nothing that an earlier run has said is lost, where it said anything. */
 function setAside(dir: string): void {
   if (!(statSync(join(dir, 'metrics.jsonl'), { throwIfNoEntry: false })?.size ?? 0)) return
-  let n = 1
-  while (existsSync(join(dir, `earlier-${n}`))) n++
-  mkdirSync(join(dir, `earlier-${n}`))
-  for (const name of runFiles) {
-    if (existsSync(join(dir, name))) renameSync(join(dir, name), join(dir, `earlier-${n}`, name))
-  }
+  moveToEarlier(
+    dir,
+    runFiles.filter((name) => existsSync(join(dir, name))),
+  )
 }
 
 function openFiles(dir: string, step: number): { metrics: LineFile; completions: LineFile } {

@@ -6,9 +6,10 @@
  * - `entropy-control.json`, the coefficient of `useAdaptiveEntropy`.
  * A checkpoint is whole or not there; going on from it gives the same numbers as never having stopped.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { removeLeftovers, writeFolder } from '../atomic-folder.js'
+import { saving } from '../atomic-file.js'
+import { moveToEarlier, removeLeftovers, writeFolder } from '../atomic-folder.js'
 import { fromNative, InputError, systemCause, VsgrpoError } from '../errors.js'
 import { isObject } from '../json.js'
 import type { NativeOptimizer } from '../native.js'
@@ -90,15 +91,14 @@ export class Checkpoints {
     return join(this.folder, `step-${step}`)
   }
 
-  /** Moves those of later steps into a folder of their own: they would count as newer than what a run from `step` saves. */
-  setAsideAfter(step: number): { readonly names: readonly string[]; readonly folder: string } {
-    let n = 1
-    while (existsSync(join(this.folder, `earlier-${n}`))) n++
-    const folder = join(this.folder, `earlier-${n}`)
+  /**
+   * Moves those of later steps into a folder of their own: they would count as newer than what a run from `step` saves. Says
+   * which and where to, if there are any.
+   */
+  setAsideAfter(step: number): { readonly names: readonly string[]; readonly folder: string } | undefined {
     const names = this.list().filter((name) => stepOf(name) > step)
-    if (names.length > 0) mkdirSync(folder)
-    for (const name of names) renameSync(join(this.folder, name), join(folder, name))
-    return { names, folder }
+    if (names.length === 0) return undefined
+    return { names, folder: saving(this.folder, () => moveToEarlier(this.folder, names)) }
   }
 
   /** Their folders. */

@@ -96,8 +96,7 @@ export async function* runSession<S extends Sample>(
   const failures: Failure[] = []
   try {
     if (outputDir) cleanups.push(occupy(outputDir))
-    const { job, dispose } = await prepareJob({ ...options, signal: reading }, recipe, resumeFromCheckpoint)
-    cleanups.unshift(dispose)
+    const job = await prepareJob({ ...options, signal: reading }, recipe, resumeFromCheckpoint, cleanups)
     yield* delivery.pass(runLoop<S>({ ...job, signal, shouldStop: () => delivery.stopRequested }))
   } catch (error) {
     failures.push({ error })
@@ -126,8 +125,13 @@ async function attempt(calls: readonly Cleanup[]): Promise<Failure[]> {
   return failures
 }
 
-/** All that the loop works with, at the step where the run begins. */
-async function prepareJob<S extends Sample>(options: TrainerOptions, recipe: Recipe<S>, from: boolean | string) {
+/** All that the loop works with, at the step where the run begins; what frees it comes first in `cleanups`. */
+async function prepareJob<S extends Sample>(
+  options: TrainerOptions,
+  recipe: Recipe<S>,
+  from: boolean | string,
+  cleanups: Cleanup[],
+) {
   const { model: policy, trainDataset: dataset } = options
   const { config } = recipe
   const encode = createEncoder(options, dataset)
@@ -138,7 +142,8 @@ async function prepareJob<S extends Sample>(options: TrainerOptions, recipe: Rec
   const setup = { model: policy.dir, ...recipe.description }
   const parts = { policy, dataset, encode, config, setup, begin: recipe.begin, createOptimizer }
   const { dispose, ...start } = await beginRun<S>(from, found, parts)
-  const job = {
+  cleanups.unshift(dispose)
+  return {
     ...recipe,
     ...start,
     policy,
@@ -155,13 +160,12 @@ async function prepareJob<S extends Sample>(options: TrainerOptions, recipe: Rec
     guards: new Guards(recipe.guards),
     now: () => performance.now(),
   }
-  return { job, dispose }
 }
 
 /** Checkpoints of an earlier run in the folder that got further. */
 function leaveBehind(checkpoints: Checkpoints | undefined, step: number): string[] {
   const aside = checkpoints?.setAsideAfter(step)
-  if (!aside || aside.names.length === 0) return []
+  if (!aside) return []
   return [`${aside.names.join(', ')} of an earlier run, which this one does not go on from, moved to ${aside.folder}`]
 }
 

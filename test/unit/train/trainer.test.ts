@@ -219,6 +219,15 @@ describe('GRPOTrainer', () => {
     await expect(again.trainer.train()).rejects.toThrow('no answer')
   })
 
+  it('frees what it has begun with where it cannot say what it will do', async () => {
+    const { trainer, policy, engine } = await grpo('run', {})
+    policy.native.info = () => {
+      throw new Error('no answer')
+    }
+    await expect(trainer.train()).rejects.toThrow('no answer')
+    expect(engine.live).toEqual({ forwards: 0, optimizers: 0 })
+  })
+
   it('refuses rewards and weights of different number, and needs at least one reward', async () => {
     await expect(grpo('a', {}, { rewardWeights: [1, 2] })).rejects.toThrow(
       'expected one weight for each of the 1 rewards, got 2',
